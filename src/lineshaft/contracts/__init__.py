@@ -1,0 +1,1 @@
+"""Events and operations, declared once and typed."""

@@ -1,0 +1,182 @@
+"""Operations: methods on a capability, declared once and typed.
+
+From one declaration come the client that processes use, the port that connectors implement, the JSON Schemas
+and the shape of the ledger row.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import date, datetime
+from functools import cached_property
+from typing import Any, ClassVar, ParamSpec, TypeVar, cast, get_type_hints
+
+import msgspec
+
+from lineshaft.contracts.event import EventContract
+from lineshaft.contracts.schema import PayloadSchema
+from lineshaft.core.errors import ConfigError
+from lineshaft.core.ids import business_key, fingerprint
+from lineshaft.core.ports import Connector
+from lineshaft.core.values import Value
+
+__all__ = ["Capability", "Operation", "bind", "client", "command", "query"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+C = TypeVar("C", bound="Capability")
+
+
+class Operation:
+    """One declared operation.
+
+    name      `<capability>.<method>`
+    key       fields of the request that make its idempotency key; empty for a query
+    emits     event that tells the outcome; its data is the operation's reply
+    document  field of the reply with the target's document number
+    entity    canonical entity that it changes, e.g. `maintenance_request`
+    """
+
+    def __init__(
+        self,
+        method: Callable[..., Awaitable[Any]],
+        *,
+        key: tuple[str, ...],
+        owner: str,
+        entity: str,
+        emits: EventContract[Any] | None,
+        document: str,
+    ) -> None:
+        self.method = method.__name__
+        self.name = self.method
+        self.is_command = bool(key)
+        self.key = key
+        self.owner = owner
+        self.entity = entity
+        self.emits = emits
+        self.document = document
+        self.summary = inspect.getdoc(method) or ""
+        self._function = method
+
+    @cached_property
+    def _types(self) -> tuple[type[Value], type[Value]]:
+        hints = get_type_hints(self._function)
+        reply = hints.pop("return")
+        (request,) = hints.values()
+        return request, reply
+
+    @property
+    def request(self) -> type[Value]:
+        return self._types[0]
+
+    @property
+    def reply(self) -> type[Value]:
+        return self._types[1]
+
+    @cached_property
+    def request_schema(self) -> PayloadSchema[Value]:
+        return PayloadSchema(self.name, self.request, {"x-key": list(self.key), "x-owner": self.owner})
+
+    @cached_property
+    def reply_schema(self) -> PayloadSchema[Value]:
+        return PayloadSchema(f"{self.name} reply", self.reply, {"x-owner": self.owner})
+
+    def idempotency_key(self, request: Value, target: str) -> str:
+        """UUIDv5 over the business tuple of model-and-events: what the fact is, never when it was sent."""
+        return business_key(self.name, target, *(_text(getattr(request, field)) for field in self.key))
+
+    @staticmethod
+    def fingerprint(request: Value) -> str:
+        return fingerprint(msgspec.json.encode(request, order="deterministic"))
+
+    def document_number(self, reply: Value) -> str:
+        return str(getattr(reply, self.document) or "") if self.document else ""
+
+    def __repr__(self) -> str:
+        return f"Operation({self.name})"
+
+
+def _text(part: Any) -> str:
+    return part.isoformat() if isinstance(part, date | datetime) else str(part)
+
+
+class Capability:
+    """Base of what a kind of system can do: `class Maintenance(Capability, name="maintenance")`."""
+
+    capability: ClassVar[str]
+    system_kind: ClassVar[str]
+    operations: ClassVar[Mapping[str, Operation]]
+
+    def __init_subclass__(cls, *, name: str = "", system_kind: str = "") -> None:
+        if not name:
+            return
+        cls.capability, cls.system_kind = name, system_kind
+        operations = {}
+        for method, member in vars(cls).items():
+            operation = getattr(member, "__operation__", None)
+            if operation is not None:
+                operation.name = f"{name}.{method}"
+                operations[method] = operation
+        cls.operations = operations
+
+
+def command(
+    *,
+    key: Sequence[str],
+    owner: str,
+    entity: str,
+    emits: EventContract[Any] | None = None,
+    document: str = "",
+) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
+    """Declare an operation that changes its system. Its one argument is a Value."""
+    return _declare(key=tuple(key), owner=owner, entity=entity, emits=emits, document=document)
+
+
+def query(*, owner: str, entity: str) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
+    """Declare an operation that only reads."""
+    return _declare(key=(), owner=owner, entity=entity, emits=None, document="")
+
+
+def _declare(**facets: Any) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
+    def mark(method: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+        method.__operation__ = Operation(method, **facets)  # type: ignore[attr-defined]
+        return method
+
+    return mark
+
+
+def client(capability: type[C], call: Callable[[Operation, Value], Awaitable[Any]]) -> C:
+    """A typed client: each method of the capability hands its operation and request to `call`."""
+
+    def caller(operation: Operation) -> Callable[[Any, Value], Awaitable[Any]]:
+        async def method(_: Any, request: Value) -> Any:
+            return await call(operation, request)
+
+        return method
+
+    methods = {name: caller(operation) for name, operation in capability.operations.items()}
+    return cast("C", type(f"{capability.__name__}Client", (capability,), methods)())
+
+
+def bind(connector: Connector, capabilities: Mapping[str, type[Capability]]) -> dict[str, Operation]:
+    """The operations that a connector serves, by name, after checking that it has each of their methods.
+
+    raises  ConfigError naming every missing method
+    """
+    manifest, missing, operations = connector.manifest, [], {}
+    for name in manifest.capabilities:
+        if name not in capabilities:
+            missing.append(f"capability {name!r} is not declared; known: {', '.join(capabilities)}")
+            continue
+        for method, operation in capabilities[name].operations.items():
+            if not callable(getattr(connector, method, None)):
+                missing.append(f"method {method} of capability {name}")
+            if operation.name in manifest.reads_back and not callable(
+                getattr(connector, f"find_{method}", None)
+            ):
+                missing.append(f"method find_{method}, promised in reads_back")
+            operations[operation.name] = operation
+    if missing:
+        raise ConfigError(f"connector {manifest.name!r} does not keep its manifest", findings=missing)
+    return operations

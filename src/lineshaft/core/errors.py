@@ -1,0 +1,103 @@
+"""The error tree. What is raised says how to react, not what happened to cause it.
+
+LineshaftError(code, message, hint)
+├── ConfigError           the settings are wrong: file, line, what was expected
+├── ContractViolation     a payload broke its contract: every path, rule and value
+├── TechnicalFault
+│   ├── TransientFault    retry (after retry_after_s when the peer said so)
+│   ├── PermanentFault    retrying cannot help: credentials, missing endpoint, a bug
+│   └── OutcomeUnknown    sent, no answer: look up by business key before anything else
+└── BusinessFault         the target refused on business grounds; a person decides
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BusinessFault",
+    "ConfigError",
+    "ContractViolation",
+    "LineshaftError",
+    "OutcomeUnknown",
+    "PermanentFault",
+    "TechnicalFault",
+    "TransientFault",
+]
+
+
+class LineshaftError(Exception):
+    """code: stable snake_case for machines; message: the thing and the value; hint: the next step."""
+
+    def __init__(self, message: str, *, code: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.default_code
+        self.hint = hint
+
+    default_code = "error"
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class ConfigError(LineshaftError):
+    """The configuration is wrong; every finding is one line `file:line: what`."""
+
+    default_code = "config"
+
+    def __init__(self, message: str, *, findings: list[str] | None = None, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.findings = findings or []
+
+    def __str__(self) -> str:
+        return "\n".join([super().__str__(), *(f"  {finding}" for finding in self.findings)])
+
+
+class ContractViolation(LineshaftError):
+    """A payload broke its contract. Each finding is `path: rule (value)`."""
+
+    default_code = "contract_violation"
+
+    def __init__(self, message: str, *, findings: list[str] | None = None, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.findings = findings or []
+
+    def __str__(self) -> str:
+        return super().__str__() + "".join(f"; {finding}" for finding in self.findings)
+
+
+class TechnicalFault(LineshaftError):
+    default_code = "technical"
+
+
+class TransientFault(TechnicalFault):
+    """Nothing took effect; trying again can help."""
+
+    default_code = "unavailable"
+
+    def __init__(
+        self, message: str, *, code: str = "", hint: str = "", retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class PermanentFault(TechnicalFault):
+    """Nothing took effect, and trying again cannot help."""
+
+    default_code = "permanent"
+
+
+class OutcomeUnknown(TechnicalFault):
+    """The request may have taken effect: read it back by business key before any repeat."""
+
+    default_code = "outcome_unknown"
+
+
+class BusinessFault(LineshaftError):
+    """The target refused on business grounds; owner names who decides."""
+
+    default_code = "rejected"
+
+    def __init__(self, message: str, *, code: str = "", hint: str = "", owner: str = "") -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.owner = owner

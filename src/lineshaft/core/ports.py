@@ -1,0 +1,151 @@
+"""The Protocols by which rooms touch. `app` hands the parts over at start."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, Protocol
+
+import msgspec
+
+from lineshaft.core.values import Command, Event, ExceptionRecord, Outcome, RawReading
+
+__all__ = [
+    "CallContext",
+    "CallPort",
+    "Connector",
+    "EventPublisher",
+    "ExceptionDesk",
+    "Health",
+    "HealthState",
+    "Manifest",
+    "RawSource",
+    "ReadModel",
+    "Webhook",
+]
+
+
+class HealthState(StrEnum):
+    STARTING = "starting"
+    ACTIVE = "active"
+    DEGRADED = "degraded"
+    STOPPED = "stopped"
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    state: HealthState
+    detail: str = ""
+    latency_ms: float = 0.0
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a connector says of itself.
+
+    capabilities    names of the capabilities whose operations it implements, e.g. ["maintenance"]
+    reads_back      commands whose outcome it can look up by idempotency key; all others, when their
+                    outcome is unknown, go to a person
+    """
+
+    name: str
+    title: str
+    capabilities: list[str]
+    reads_back: list[str]
+
+
+class CallContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What the door hands to a connector with each request.
+
+    idempotency_key   goes into the target's own reference field
+    deadline_s        seconds this attempt may take
+    headers           W3C trace context, to be sent along over HTTP
+    """
+
+    call_id: str
+    operation: str
+    idempotency_key: str
+    deadline_s: float
+    headers: Mapping[str, str]
+
+
+class Connector(Protocol):
+    """One connected system. For each operation of its capabilities it has a method
+
+        async def <operation>(self, call: CallContext, request: <Request>) -> <Reply>
+
+    and for each command in manifest.reads_back
+
+        async def find_<operation>(self, call: CallContext, request: <Request>) -> <Reply> | None
+
+    Both raise from the tree in `core.errors` and nothing else. `contracts.capability.bind` checks the
+    methods at start.
+    """
+
+    @property
+    def manifest(self) -> Manifest: ...
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def health(self) -> Health: ...
+
+
+class Webhook(Protocol):
+    """A connector that can be called by its system."""
+
+    def translate(self, hook: str, headers: Mapping[str, str], body: bytes) -> Sequence[Event]:
+        """Check the signature, map the body to events.
+
+        hook    last part of the path `/webhooks/<system>/<hook>`
+        raises  PermanentFault for a wrong signature or unknown hook, ContractViolation for a wrong body
+        """
+        ...
+
+
+class CallPort(Protocol):
+    """The one door, as processes and routes see it."""
+
+    async def call(self, command: Command) -> Outcome:
+        """The outcome, when the effect is in the target system (or was, under the same key).
+
+        raises  ContractViolation, BusinessFault, TransientFault (nothing took effect, try later),
+                PermanentFault, OutcomeUnknown (a person has to look)
+        """
+        ...
+
+
+class EventPublisher(Protocol):
+    async def publish(self, events: Sequence[Event]) -> None:
+        """Returns when the backbone has every event on disk. Same id, same effect: repeats are safe.
+
+        raises  TransientFault when the backbone does not take them in time
+        """
+        ...
+
+
+class RawSource(Protocol):
+    """Where raw device messages come from."""
+
+    async def run(self, handle: Callable[[Sequence[RawReading]], Awaitable[None]]) -> None:
+        """Hand over batches, in order, until cancelled; a batch is acknowledged when handle returned."""
+        ...
+
+
+class ExceptionDesk(Protocol):
+    async def report(self, records: Sequence[ExceptionRecord]) -> None: ...
+
+
+class ReadModel(Protocol):
+    """What the console and the command line may ask of the ledger. Rows are plain dicts with text times."""
+
+    async def recent_events(self, limit: int = 50) -> list[dict[str, Any]]: ...
+
+    async def recent_calls(self, limit: int = 50) -> list[dict[str, Any]]: ...
+
+    async def recent_processes(self, limit: int = 50) -> list[dict[str, Any]]: ...
+
+    async def open_exceptions(self, limit: int = 50) -> list[dict[str, Any]]: ...
+
+    async def counts(self) -> dict[str, int]: ...
+
+    async def trace(self, key: str) -> dict[str, Any]: ...

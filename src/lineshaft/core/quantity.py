@@ -1,0 +1,88 @@
+"""Quantities: a decimal and a UNECE Recommendation 20 unit code, converted only within one dimension."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated
+
+import msgspec
+
+from lineshaft.core.errors import ContractViolation
+from lineshaft.core.values import Value
+
+__all__ = ["UNITS", "Quantity", "convert", "convert_float"]
+
+# code: (dimension, factor to the base unit, offset added after the factor); source: UNECE Rec 20 rev 17
+UNITS: dict[str, tuple[str, Decimal, Decimal]] = {
+    code: (dimension, Decimal(factor), Decimal(offset))
+    for code, dimension, factor, offset in (
+        ("C62", "count", "1", "0"),
+        ("H87", "count", "1", "0"),
+        ("KGM", "mass", "1", "0"),
+        ("GRM", "mass", "0.001", "0"),
+        ("TNE", "mass", "1000", "0"),
+        ("LTR", "volume", "0.001", "0"),
+        ("MTQ", "volume", "1", "0"),
+        ("PAL", "pressure", "1", "0"),
+        ("KPA", "pressure", "1000", "0"),
+        ("MPA", "pressure", "1000000", "0"),
+        ("BAR", "pressure", "100000", "0"),
+        ("MBR", "pressure", "100", "0"),
+        ("PS", "pressure", "6894.757293168", "0"),
+        ("KEL", "temperature", "1", "0"),
+        ("CEL", "temperature", "1", "273.15"),
+        ("FAH", "temperature", "0.5555555555555555555555555556", "255.3722222222222222222222222"),
+        ("SEC", "time", "1", "0"),
+        ("MIN", "time", "60", "0"),
+        ("HUR", "time", "3600", "0"),
+        ("C16", "velocity", "0.001", "0"),
+        ("MTS", "velocity", "1", "0"),
+        ("HTZ", "frequency", "1", "0"),
+        ("RPM", "rotation", "1", "0"),
+        ("AMP", "current", "1", "0"),
+        ("KWT", "power", "1000", "0"),
+        ("WTT", "power", "1", "0"),
+        ("P1", "ratio", "0.01", "0"),
+    )
+}
+
+Unit = Annotated[str, msgspec.Meta(min_length=1, max_length=3, extra_json_schema={"x-unit": "UNECE Rec 20"})]
+
+
+class Quantity(Value, frozen=True, kw_only=True):
+    """value: decimal, written as a string in JSON; unit: UNECE Rec 20 code."""
+
+    value: Decimal
+    unit: Unit
+
+
+def convert(quantity: Quantity, unit: str) -> Quantity:
+    """The same quantity in another unit of its dimension.
+
+    raises  ContractViolation for an unknown code or another dimension
+    """
+    if quantity.unit == unit:
+        return quantity
+    factor, offset = _linear(quantity.unit, unit)
+    return Quantity(value=quantity.value * factor + offset, unit=unit)
+
+
+def convert_float(value: float, source: str, target: str) -> float:
+    """Telemetry's form of convert: binary floats, same rules."""
+    if source == target:
+        return value
+    factor, offset = _linear(source, target)
+    return value * float(factor) + float(offset)
+
+
+def _linear(source: str, target: str) -> tuple[Decimal, Decimal]:
+    for code in (source, target):
+        if code not in UNITS:
+            raise ContractViolation(
+                f"unit {code!r} is not a known UNECE Rec 20 code", hint=f"known: {', '.join(UNITS)}"
+            )
+    (from_dimension, from_factor, from_offset) = UNITS[source]
+    (to_dimension, to_factor, to_offset) = UNITS[target]
+    if from_dimension != to_dimension:
+        raise ContractViolation(f"{source} ({from_dimension}) cannot become {target} ({to_dimension})")
+    return from_factor / to_factor, (from_offset - to_offset) / to_factor

@@ -1,0 +1,1 @@
+"""HTTP in front of the product: webhooks of connected systems."""

@@ -1,0 +1,1 @@
+"""Transactions, idempotency claims, lineage and exceptions."""

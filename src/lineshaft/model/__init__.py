@@ -1,0 +1,1 @@
+"""The canonical entities, in the words of ISA-95."""

@@ -1,0 +1,1 @@
+"""Durable processes: journal, replay, waits."""

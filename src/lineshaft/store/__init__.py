@@ -1,0 +1,1 @@
+"""SQLite and PostgreSQL: engine, group commit, migrations."""

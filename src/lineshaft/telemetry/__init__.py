@@ -1,0 +1,1 @@
+"""The hot path from raw readings to the few events that matter."""
