@@ -1,1 +1,7 @@
-"""SQLite and PostgreSQL: engine, group commit, migrations."""
+"""SQLite and PostgreSQL: engine, group commit, migrations, outbox."""
+
+from lineshaft.store.engine import Store
+from lineshaft.store.outbox import Outbox
+from lineshaft.store.writer import Unit
+
+__all__ = ["Outbox", "Store", "Unit"]

@@ -1,0 +1,86 @@
+"""What protects a system from us and us from it: rate limit, concurrency limit, circuit breaker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from enum import StrEnum
+
+from lineshaft.core.clock import Clock
+from lineshaft.core.errors import TransientFault
+
+__all__ = ["Breaker", "BreakerState", "Limits"]
+
+
+class BreakerState(StrEnum):
+    CLOSED = "closed"
+    OPEN = "open"
+    PROBING = "half-open"
+
+
+class Breaker:
+    """Opens after `threshold` technical faults in a row; after open_s one request may probe."""
+
+    def __init__(self, system: str, clock: Clock, *, threshold: int = 5, open_s: float = 2.0) -> None:
+        self._system = system
+        self._clock = clock
+        self._threshold = threshold
+        self._open_s = open_s
+        self._failures = 0
+        self._opened_at: float | None = None
+        self._probing = False
+
+    @property
+    def state(self) -> BreakerState:
+        if self._opened_at is None:
+            return BreakerState.CLOSED
+        return BreakerState.PROBING if self._rest_s() <= 0 else BreakerState.OPEN
+
+    def _rest_s(self) -> float:
+        opened_at = self._opened_at if self._opened_at is not None else -self._open_s
+        return opened_at + self._open_s - self._clock.monotonic()
+
+    def admit(self) -> None:
+        """raises  TransientFault with the time to wait while the breaker is open"""
+        if self._opened_at is None:
+            return
+        if self._rest_s() > 0 or self._probing:
+            raise TransientFault(
+                f"{self._system} is not called: its circuit breaker is open after {self._failures} faults",
+                code="breaker_open",
+                retry_after_s=max(self._rest_s(), 0.1),
+            )
+        self._probing = True
+
+    def succeeded(self) -> None:
+        self._failures, self._opened_at, self._probing = 0, None, False
+
+    def failed(self) -> None:
+        self._failures += 1
+        self._probing = False
+        if self._failures >= self._threshold:
+            self._opened_at = self._clock.monotonic()
+
+    def abandoned(self) -> None:
+        """The request was given up before it told anything about the system."""
+        self._probing = False
+
+
+class Limits:
+    """rate_per_s: requests that may start in a second, evenly spaced; concurrency: requests under way."""
+
+    def __init__(self, *, rate_per_s: float, concurrency: int) -> None:
+        self._interval_s = 1.0 / rate_per_s
+        self._next_start = 0.0
+        self._slots = asyncio.Semaphore(concurrency)
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        async with self._slots:
+            loop = asyncio.get_running_loop()
+            start = max(loop.time(), self._next_start)
+            self._next_start = start + self._interval_s
+            if start > loop.time():
+                await asyncio.sleep(start - loop.time())
+            yield

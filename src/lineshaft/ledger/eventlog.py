@@ -1,0 +1,65 @@
+"""Every operational and transactional event, kept with its business keys for `trace` and the console."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from lineshaft.contracts.event import EventContract
+from lineshaft.contracts.schema import business_keys as keys_of
+from lineshaft.core.clock import Clock, rfc3339
+from lineshaft.core.errors import ContractViolation
+from lineshaft.core.values import Event
+from lineshaft.ledger.rows import insert_new, note_business_keys
+from lineshaft.store import Store
+from lineshaft.store.schema import business_keys, events
+
+__all__ = ["EventLog"]
+
+
+class EventLog:
+    def __init__(self, store: Store, contracts: Mapping[str, EventContract[Any]], clock: Clock) -> None:
+        self._store = store
+        self._contracts = contracts
+        self._clock = clock
+
+    async def record(self, batch: Sequence[Event]) -> None:
+        """Durable when it returns. An event seen before changes nothing."""
+        recorded_at = rfc3339(self._clock.now())
+        rows = [self._row(event, recorded_at) for event in batch]
+        keys = [(event.id, self._keys(event)) for event in batch]
+
+        def unit(connection: Connection) -> None:
+            insert_new(connection, events, rows)
+            for event_id, found in keys:
+                note_business_keys(connection, business_keys, "event", event_id, found)
+
+        await self._store.write(unit)
+
+    @staticmethod
+    def _row(event: Event, recorded_at: str) -> dict[str, str]:
+        return {
+            "event_id": event.id,
+            "type": event.type,
+            "eventclass": event.eventclass,
+            "source": event.source,
+            "subject": event.subject,
+            "plant": event.plant,
+            "time": rfc3339(event.time),
+            "recorded_at": recorded_at,
+            "correlation_id": event.correlationid,
+            "causation_id": event.causationid,
+            "traceparent": event.traceparent,
+            "data": event.data.decode(),
+        }
+
+    def _keys(self, event: Event) -> list[tuple[str, str]]:
+        contract = self._contracts.get(event.type)
+        if contract is None:
+            return [("subject", event.subject)]
+        try:
+            return [("subject", event.subject), *keys_of(contract.decode(event))]
+        except ContractViolation:  # reported by the consumer that needs the payload
+            return [("subject", event.subject)]

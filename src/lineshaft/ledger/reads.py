@@ -1,0 +1,65 @@
+"""What the console and the command line read: the last rows, counts, and the trace."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, select
+
+from lineshaft.ledger.trace import trace
+from lineshaft.store import Store
+from lineshaft.store.schema import calls, events, exceptions, outbox, processes
+
+__all__ = ["Reads"]
+
+
+class Reads:
+    """Implements core.ports.ReadModel."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def recent_events(self, limit: int = 50) -> list[dict[str, Any]]:
+        return await self._rows(select(events).order_by(events.c.recorded_at.desc()).limit(limit))
+
+    async def recent_calls(self, limit: int = 50) -> list[dict[str, Any]]:
+        return await self._rows(select(calls).order_by(calls.c.created_at.desc()).limit(limit))
+
+    async def recent_processes(self, limit: int = 50) -> list[dict[str, Any]]:
+        return await self._rows(select(processes).order_by(processes.c.started_at.desc()).limit(limit))
+
+    async def open_exceptions(self, limit: int = 50) -> list[dict[str, Any]]:
+        return await self._rows(
+            select(exceptions)
+            .where(exceptions.c.state == "open")
+            .order_by(exceptions.c.last_at.desc())
+            .limit(limit)
+        )
+
+    async def counts(self) -> dict[str, int]:
+        """`events`, `outbox`, `exceptions.open`, `calls.<state>` and `processes.<state>`."""
+
+        def question(connection: Connection) -> dict[str, int]:
+            found = {
+                "events": connection.execute(select(func.count()).select_from(events)).scalar_one(),
+                "outbox": connection.execute(select(func.count()).select_from(outbox)).scalar_one(),
+                "exceptions.open": connection.execute(
+                    select(func.count()).select_from(exceptions).where(exceptions.c.state == "open")
+                ).scalar_one(),
+            }
+            for name, table in (("calls", calls), ("processes", processes)):
+                for state, count in connection.execute(
+                    select(table.c.state, func.count()).group_by(table.c.state)
+                ):
+                    found[f"{name}.{state}"] = count
+            return found
+
+        return await self._store.read(question)
+
+    async def trace(self, key: str) -> dict[str, Any]:
+        return await self._store.read(lambda connection: trace(connection, key))
+
+    async def _rows(self, question: Select[Any]) -> list[dict[str, Any]]:
+        return await self._store.read(
+            lambda connection: [dict(row._mapping) for row in connection.execute(question)]
+        )

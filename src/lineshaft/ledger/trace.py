@@ -1,0 +1,221 @@
+"""The explanation: from a device reading through event, process and call to the document, and back.
+
+A story is all that carries one correlation id, together with the events that its processes waited for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Select, or_, select
+
+from lineshaft.store.schema import business_keys, calls, events, process_steps, process_waits, processes
+
+__all__ = ["trace"]
+
+_MOST_STORIES = 20
+Node = dict[str, Any]
+
+
+def trace(connection: Connection, key: str) -> dict[str, Any]:
+    """Stories in which `key` (business key, event, call, process or idempotency key) occurs, newest first.
+
+    Each story: {"correlation_id", "nodes": [{"kind", "id", "at", "title", …}], "edges": [[from, to], …]};
+    nodes in order of time, edges from cause to effect.
+    """
+    found = _correlations(connection, key)
+    stories = [_story(connection, correlation) for correlation in found[:_MOST_STORIES]]
+    stories.sort(key=lambda story: str(story["nodes"][0]["at"]), reverse=True)
+    return {"query": key, "stories": stories, "more": max(0, len(found) - _MOST_STORIES)}
+
+
+def _correlations(connection: Connection, key: str) -> list[str]:
+    def column(question: Select[Any]) -> list[str]:
+        return [row[0] for row in connection.execute(question)]
+
+    refs: dict[str, list[str]] = {"event": [], "call": [], "process": []}
+    for row in connection.execute(select(business_keys).where(business_keys.c.key == key)):
+        refs[row.kind].append(row.ref)
+    event_ids = [key, *refs["event"]]
+    waiting = select(process_waits.c.process_id).where(process_waits.c.event_id.in_(event_ids))
+    found = column(
+        select(processes.c.correlation_id).where(
+            or_(
+                processes.c.process_id.in_([key, *refs["process"]]),
+                processes.c.business_key == key,
+                processes.c.correlation_id == key,
+                processes.c.process_id.in_(waiting),
+            )
+        )
+    )
+    found += column(
+        select(calls.c.correlation_id).where(
+            or_(
+                calls.c.call_id.in_([key, *refs["call"]]),
+                calls.c.idempotency_key == key,
+                calls.c.document == key,
+            )
+        )
+    )
+    known = column(
+        select(events.c.correlation_id)
+        .where(
+            or_(events.c.event_id.in_(event_ids), events.c.correlation_id == key),
+            # an event that a process took in belongs to that process's story
+            events.c.event_id.not_in(
+                select(process_waits.c.event_id).where(process_waits.c.event_id.in_(event_ids))
+            ),
+        )
+        .order_by(events.c.recorded_at.desc())
+    )
+    return list(dict.fromkeys([*found, *known]))
+
+
+def _story(connection: Connection, correlation: str) -> dict[str, Any]:
+    def rows(question: Select[Any]) -> Sequence[Any]:
+        return connection.execute(question).all()
+
+    instances = rows(select(processes).where(processes.c.correlation_id == correlation))
+    ids = [instance.process_id for instance in instances]
+    steps = rows(select(process_steps).where(process_steps.c.process_id.in_(ids)))
+    taken = {
+        row.event_id: f"{row.process_id}/{row.step}"
+        for row in rows(
+            select(process_waits).where(process_waits.c.process_id.in_(ids), process_waits.c.event_id != "")
+        )
+    }
+    seen = rows(
+        select(events).where(or_(events.c.correlation_id == correlation, events.c.event_id.in_(list(taken))))
+    )
+    made = rows(select(calls).where(calls.c.correlation_id == correlation))
+
+    nodes: list[Node] = []
+    edges: list[tuple[str, str]] = [*taken.items()]
+    for event in seen:
+        nodes += _reading(event, edges)
+        nodes.append(_event(event))
+        edges.append((event.causation_id, event.event_id))
+    for instance in instances:
+        nodes.append(_process(instance))
+        edges.append((instance.causation_id, instance.process_id))
+    for step in steps:
+        nodes.append(_step(step))
+        edges.append((step.process_id, f"{step.process_id}/{step.step}"))
+    for call in made:
+        nodes += _call(call)
+        edges.append((call.causation_id, call.call_id))
+        if call.document:
+            edges.append((call.call_id, f"{call.system}:{call.document}"))
+    nodes = _ordered(nodes)
+    present = {node["id"] for node in nodes}
+    return {
+        "correlation_id": correlation,
+        "nodes": nodes,
+        "edges": [list(edge) for edge in dict.fromkeys(edges) if edge[0] in present and edge[1] in present],
+    }
+
+
+def _ordered(nodes: Iterable[Node]) -> list[Node]:
+    rank = {"reading": 0, "event": 1, "process": 2, "step": 3, "call": 4, "document": 5}
+    unique = {node["id"]: node for node in nodes}
+    return sorted(unique.values(), key=lambda node: (node["at"], rank[node["kind"]]))
+
+
+def _reading(event: Any, edges: list[tuple[str, str]]) -> list[Node]:
+    data = json.loads(event.data)
+    evidence = data.get("evidence") if isinstance(data, dict) else None
+    if not isinstance(evidence, dict):
+        return []
+    identity = f"reading:{evidence.get('position')}"
+    edges.append((identity, event.event_id))
+    return [
+        {
+            "kind": "reading",
+            "id": identity,
+            "at": _moment(evidence.get("time", event.time)),
+            "title": f"{evidence.get('topic')} = {evidence.get('value')} {data.get('unit', '')}".rstrip(),
+            "data": evidence,
+        }
+    ]
+
+
+def _moment(text: str) -> str:
+    """RFC 3339 as it comes in JSON, made as long as the store's own, so that text order holds."""
+    whole, _, fraction = text.removesuffix("Z").removesuffix("+00:00").partition(".")
+    return f"{whole}.{fraction:0<6}Z"
+
+
+def _event(event: Any) -> Node:
+    return {
+        "kind": "event",
+        "id": event.event_id,
+        "at": event.time,
+        "title": event.type,
+        "subject": event.subject,
+        "source": event.source,
+        "class": event.eventclass,
+        "recorded_at": event.recorded_at,
+        "traceparent": event.traceparent,
+        "data": json.loads(event.data),
+    }
+
+
+def _process(instance: Any) -> Node:
+    return {
+        "kind": "process",
+        "id": instance.process_id,
+        "at": instance.started_at,
+        "title": f"{instance.type} v{instance.version}",
+        "state": instance.state,
+        "business_key": instance.business_key,
+        "cause": instance.cause,
+        "owner": instance.owner,
+        "finished_at": instance.finished_at,
+        "traceparent": instance.traceparent,
+        "result": json.loads(instance.result or "null"),
+    }
+
+
+def _step(step: Any) -> Node:
+    return {
+        "kind": "step",
+        "id": f"{step.process_id}/{step.step}",
+        "at": step.started_at,
+        "title": f"{step.kind} {step.name}",
+        "state": step.state,
+        "attempts": step.attempts,
+        "error": step.error,
+        "finished_at": step.finished_at,
+        "input": json.loads(step.input or "null"),
+        "output": json.loads(step.output or "null"),
+    }
+
+
+def _call(call: Any) -> list[Node]:
+    node = {
+        "kind": "call",
+        "id": call.call_id,
+        "at": call.created_at,
+        "title": f"{call.operation} → {call.system}",
+        "state": call.state,
+        "idempotency_key": call.idempotency_key,
+        "attempts": call.attempts,
+        "document": call.document,
+        "error": call.error,
+        "finished_at": call.finished_at,
+        "traceparent": call.traceparent,
+        "request": json.loads(call.request or "null"),
+        "reply": json.loads(call.reply or "null"),
+    }
+    if not call.document:
+        return [node]
+    document = {
+        "kind": "document",
+        "id": f"{call.system}:{call.document}",
+        "at": call.finished_at,
+        "title": f"{call.system} {call.document}",
+        "system": call.system,
+    }
+    return [node, document]

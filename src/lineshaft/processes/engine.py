@@ -1,0 +1,312 @@
+"""The durable engine: starts instances from events, replays them, suspends them to rows and wakes them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from zoneinfo import ZoneInfo
+
+import msgspec
+import structlog
+from sqlalchemy import Connection
+
+from lineshaft.contracts.schema import business_keys as keys_of
+from lineshaft.core.clock import Clock, rfc3339
+from lineshaft.core.errors import BusinessFault, LineshaftError, PermanentFault, TransientFault
+from lineshaft.core.ids import business_key
+from lineshaft.core.ports import CallPort
+from lineshaft.core.tracing import span
+from lineshaft.core.values import Event, ExceptionKind, ExceptionRecord, Value
+from lineshaft.processes import journal
+from lineshaft.processes.context import Context, Park, Suspend
+from lineshaft.processes.definition import ProcessDefinition
+from lineshaft.processes.journal import Instance, ProcessState, Step
+from lineshaft.store import Outbox, Store
+
+__all__ = ["Engine"]
+
+_LOG = structlog.get_logger(__name__)
+_WORKERS = 64
+_RETRY_MAX_S = 30.0
+_RETRY_FOR_S = 3 * 24 * 3600.0
+
+
+class Engine:
+    """report: adds an exception record inside a unit of work (the ledger's desk)."""
+
+    def __init__(
+        self,
+        store: Store,
+        outbox: Outbox,
+        calls: CallPort,
+        definitions: Sequence[ProcessDefinition],
+        report: Callable[[Connection, ExceptionRecord], None],
+        clock: Clock,
+        *,
+        plant: str,
+        zone: ZoneInfo,
+        source: str,
+    ) -> None:
+        self._store = store
+        self._outbox = outbox
+        self._calls = calls
+        self._definitions: Mapping[tuple[str, int], ProcessDefinition] = {
+            (definition.name, definition.version): definition for definition in definitions
+        }
+        self._report = report
+        self._clock = clock
+        self._plant = plant
+        self._zone = zone
+        self._source = source
+        self._ready: asyncio.Queue[str] = asyncio.Queue()
+        self._active: set[str] = set()
+        self._again: set[str] = set()
+        self._next_wake = float("inf")
+        self._timer_changed = asyncio.Event()
+
+    @property
+    def event_types(self) -> frozenset[str]:
+        """The types that start an instance or that one may wait for."""
+        return frozenset(
+            contract.type
+            for definition in self._definitions.values()
+            for contract in (definition.starts_on, *definition.waits_on)
+        )
+
+    async def handle(self, event: Event) -> None:
+        """Take one event in; durable when it returns. The same event again changes nothing.
+
+        raises  ContractViolation when the payload of an awaited type breaks its contract
+        """
+        if event.plant != self._plant:
+            return
+        for definition in self._definitions.values():
+            if event.type == definition.starts_on.type:
+                await self._start(definition, event)
+        awaited = {
+            contract.type: contract
+            for definition in self._definitions.values()
+            for contract in definition.waits_on
+        }
+        if event.type in awaited:
+            awaited[event.type].decode(event)
+            at = rfc3339(self._clock.now())
+            woken = await self._store.write(
+                lambda connection: journal.deliver(
+                    connection, event.id, event.type, event.subject, event.data.decode(), at
+                )
+            )
+            for process_id in woken:
+                self._wake(process_id)
+
+    async def _start(self, definition: ProcessDefinition, event: Event) -> None:
+        value = definition.starts_on.decode(event)
+        key = definition.key(value)
+        with span(f"process {definition.name}", event.traceparent) as traceparent:
+            instance = Instance(
+                process_id=business_key("process", definition.name, key),
+                type=definition.name,
+                version=definition.version,
+                business_key=key,
+                state=ProcessState.RUNNING,
+                plant=event.plant,
+                input=event.data.decode(),
+                correlation_id=event.correlationid or event.id,
+                causation_id=event.id,
+                traceparent=traceparent,
+                started_at=rfc3339(self._clock.now()),
+            )
+        keys = [("business_key", key), *keys_of(value)]
+        if await self._store.write(lambda connection: journal.start(connection, instance, keys)):
+            _LOG.info("process.started", process=definition.name, key=key)
+        self._wake(instance.process_id)
+
+    async def run(self) -> None:
+        """Take up what was running, then run what is ready, until cancelled."""
+        for process_id in await self._store.read(journal.interrupted):
+            self._wake(process_id)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._timer())
+            for _ in range(_WORKERS):
+                tasks.create_task(self._work())
+
+    def _wake(self, process_id: str) -> None:
+        if process_id in self._active:
+            self._again.add(process_id)
+        else:
+            self._active.add(process_id)
+            self._ready.put_nowait(process_id)
+
+    async def _work(self) -> None:
+        while True:
+            process_id = await self._ready.get()
+            try:
+                await self._advance(process_id)
+            except TransientFault as fault:  # the store is away: the rows stand, look again when it is back
+                _LOG.warning("process.store_away", process_id=process_id, reason=str(fault))
+                self._again.add(process_id)
+                await asyncio.sleep(1.0)
+            finally:
+                self._active.discard(process_id)
+                if process_id in self._again:
+                    self._again.discard(process_id)
+                    self._wake(process_id)
+
+    async def _timer(self) -> None:
+        """Wakes instances whose time has come; sleeps exactly until the next one's."""
+        while True:
+            now = self._clock.now().timestamp()
+            try:
+                for process_id in await self._store.read(partial(journal.due, now=now)):
+                    self._wake(process_id)
+                later = await self._store.read(journal.next_wake)
+            except TransientFault:
+                later = now + 1.0
+            # one that is due was just woken and is at work on its row
+            self._next_wake = float("inf") if later is None else max(later, now + 0.2)
+            self._timer_changed.clear()
+            rest_s = self._next_wake - self._clock.now().timestamp()
+            try:
+                async with asyncio.timeout(None if later is None else max(rest_s, 0.0)):
+                    await self._timer_changed.wait()
+            except TimeoutError:
+                continue
+
+    def wake_by(self, moment: float) -> None:
+        if moment < self._next_wake:
+            self._timer_changed.set()
+
+    async def _advance(self, process_id: str) -> None:
+        instance, steps = await self._store.read(lambda connection: journal.load(connection, process_id))
+        if instance.state in (ProcessState.COMPLETED, ProcessState.PARKED):
+            return
+        definition = self._definitions.get((instance.type, instance.version))
+        if definition is None:
+            known = ", ".join(f"{name} v{version}" for name, version in self._definitions)
+            fault = PermanentFault(
+                f"no process {instance.type} v{instance.version} is loaded", hint=f"loaded: {known}"
+            )
+            return await self._park(instance, fault, "integration")
+        context = Context(
+            definition,
+            instance,
+            steps,
+            _StoreRecorder(self, instance),
+            self._calls,
+            self._clock,
+            zone=self._zone,
+            source=f"{self._source}/{instance.type}",
+        )
+        try:
+            value = definition.starts_on.schema.decode(instance.input.encode())
+            result = await definition.run(context, value)
+        except Suspend:
+            return None
+        except Park as parked:
+            return await self._park(instance, parked.fault, definition.owner)
+        except LineshaftError as fault:
+            if isinstance(fault, TransientFault):  # from the store, not from a system
+                raise
+            return await self._park(instance, fault, getattr(fault, "owner", "") or definition.owner)
+        except Exception as error:
+            _LOG.exception("process.bug", process=instance.type, key=instance.business_key)
+            return await self._park(instance, PermanentFault(f"the process failed: {error!r}"), "integration")
+        await self._complete(instance, result)
+
+    async def _complete(self, instance: Instance, result: Value) -> None:
+        at = rfc3339(self._clock.now())
+        encoded = msgspec.json.encode(result).decode()
+        await self._store.write(
+            lambda connection: journal.set_state(
+                connection,
+                instance.process_id,
+                ProcessState.COMPLETED,
+                at,
+                result=encoded,
+                finished_at=at,
+                cause="",
+            )
+        )
+        _LOG.info("process.completed", process=instance.type, key=instance.business_key)
+
+    async def _park(self, instance: Instance, fault: LineshaftError, owner: str) -> None:
+        kind = (
+            ExceptionKind.BUSINESS_FAULT
+            if isinstance(fault, BusinessFault)
+            else ExceptionKind.OUTCOME_UNKNOWN
+            if fault.code == "outcome_unknown"
+            else ExceptionKind.TECHNICAL_FAULT
+        )
+        record = ExceptionRecord(
+            kind=kind,
+            plant=instance.plant,
+            source=f"process {instance.type} {instance.business_key}",
+            owner=owner,
+            cause=str(fault),
+            payload=instance.input.encode(),
+            ref=instance.process_id,
+            correlation_id=instance.correlation_id,
+        )
+        at = rfc3339(self._clock.now())
+
+        def unit(connection: Connection) -> None:
+            journal.set_state(
+                connection, instance.process_id, ProcessState.PARKED, at, cause=str(fault), owner=owner
+            )
+            self._report(connection, record)
+
+        await self._store.write(unit)
+        _LOG.warning("process.parked", process=instance.type, key=instance.business_key, cause=str(fault))
+
+
+class _StoreRecorder:
+    """Implements context.Recorder for one instance."""
+
+    def __init__(self, engine: Engine, instance: Instance) -> None:
+        self._engine = engine
+        self._instance = instance
+
+    async def done(self, step: Step, event: Event | None = None) -> None:
+        outbox = self._engine._outbox
+
+        def unit(connection: Connection) -> None:
+            journal.record(connection, self._instance.process_id, step)
+            if event is not None:
+                outbox.add(connection, event)
+
+        await self._engine._store.write(unit)
+        if event is not None:
+            outbox.wake()
+
+    async def retry_later(self, step: Step, fault: TransientFault) -> None:
+        now = self._engine._clock.now()
+        process_id = self._instance.process_id
+        if (now - datetime.fromisoformat(step.started_at)).total_seconds() > _RETRY_FOR_S:
+            raise Park(fault)
+        wait_s = min(_RETRY_MAX_S, 2.0 ** min(step.attempts, 6)) * random.uniform(0.5, 1.0)  # noqa: S311
+        wake_at = now.timestamp() + max(wait_s, fault.retry_after_s or 0.0)
+
+        def unit(connection: Connection) -> None:
+            journal.record(connection, process_id, step)
+            journal.set_state(
+                connection,
+                process_id,
+                ProcessState.RETRYING,
+                rfc3339(now),
+                wake_at=wake_at,
+                cause=str(fault),
+            )
+
+        await self._engine._store.write(unit)
+        self._engine.wake_by(wake_at)
+
+    async def wait(self, step: Step, event_type: str, key: str, until: datetime) -> str | None:
+        process_id, wake_at = self._instance.process_id, until.timestamp()
+        taken = await self._engine._store.write(
+            lambda connection: journal.wait(connection, process_id, step, event_type, key, wake_at)
+        )
+        self._engine.wake_by(wake_at)
+        return taken[1] if taken else None

@@ -1,0 +1,211 @@
+"""The journal of process instances in the store. Each function is one unit of work, safe to run twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Table, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from lineshaft.store.schema import business_keys, process_steps, process_waits, processes, signals
+
+__all__ = [
+    "Instance",
+    "ProcessState",
+    "Step",
+    "StepState",
+    "deliver",
+    "due",
+    "interrupted",
+    "load",
+    "next_wake",
+    "record",
+    "set_state",
+    "start",
+    "wait",
+]
+
+
+class ProcessState(StrEnum):
+    RUNNING = "running"
+    WAITING = "waiting"
+    RETRYING = "retrying"
+    PARKED = "parked"
+    COMPLETED = "completed"
+
+
+class StepState(StrEnum):
+    DONE = "done"
+    REJECTED = "rejected"
+    RETRYING = "retrying"
+    WAITING = "waiting"
+    TIMED_OUT = "timed_out"
+    FAILED = "failed"
+
+
+class Instance(msgspec.Struct, frozen=True, kw_only=True):
+    process_id: str
+    type: str
+    version: int
+    business_key: str
+    state: ProcessState
+    plant: str
+    input: str
+    correlation_id: str
+    causation_id: str
+    traceparent: str
+    started_at: str
+    wake_at: float | None = None
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the journal. input and output are JSON; ref is a call or event id."""
+
+    step: int
+    kind: str
+    name: str
+    state: StepState
+    input: str
+    output: str = ""
+    error: str = ""
+    ref: str = ""
+    attempts: int = 1
+    started_at: str
+    finished_at: str = ""
+
+
+def _insert(connection: Connection, table: Table) -> Any:
+    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+
+
+def start(connection: Connection, instance: Instance, keys: Sequence[tuple[str, str]]) -> bool:
+    """True when this business key starts now, False when it had started before."""
+    row = msgspec.structs.asdict(instance) | {"updated_at": instance.started_at}
+    begun = connection.execute(_insert(connection, processes).values(**row).on_conflict_do_nothing()).rowcount
+    if begun and keys:
+        rows = [
+            {"key": key, "kind": "process", "ref": instance.process_id, "field": field} for field, key in keys
+        ]
+        connection.execute(_insert(connection, business_keys).on_conflict_do_nothing(), rows)
+    return bool(begun)
+
+
+def load(connection: Connection, process_id: str) -> tuple[Instance, list[Step]]:
+    row = connection.execute(select(processes).where(processes.c.process_id == process_id)).one()
+    steps = connection.execute(
+        select(process_steps).where(process_steps.c.process_id == process_id).order_by(process_steps.c.step)
+    )
+    return (
+        msgspec.convert(dict(row._mapping), Instance),
+        [msgspec.convert(dict(step._mapping), Step) for step in steps],
+    )
+
+
+def record(connection: Connection, process_id: str, step: Step) -> None:
+    """Write a step, over an earlier unfinished state of the same step."""
+    row = msgspec.structs.asdict(step)
+    connection.execute(
+        _insert(connection, process_steps)
+        .values(process_id=process_id, **row)
+        .on_conflict_do_update(index_elements=["process_id", "step"], set_=row)
+    )
+
+
+def set_state(connection: Connection, process_id: str, state: ProcessState, at: str, **changes: Any) -> None:
+    changes.setdefault("wake_at", None)
+    connection.execute(
+        update(processes)
+        .where(processes.c.process_id == process_id)
+        .values(state=state, updated_at=at, **changes)
+    )
+
+
+def wait(
+    connection: Connection, process_id: str, step: Step, event_type: str, key: str, wake_at: float
+) -> tuple[str, str] | None:
+    """Take a signal that is there already, as (event id, data), or become a waiting row."""
+    taken = select(process_waits.c.event_id).where(process_waits.c.process_id == process_id)
+    signal = connection.execute(
+        select(signals)
+        .where(signals.c.event_type == event_type, signals.c.key == key, signals.c.event_id.not_in(taken))
+        .order_by(signals.c.received_at)
+        .limit(1)
+    ).first()
+    event_id = signal.event_id if signal else ""
+    connection.execute(
+        _insert(connection, process_waits)
+        .values(process_id=process_id, step=step.step, event_type=event_type, key=key, event_id=event_id)
+        .on_conflict_do_nothing()
+    )
+    if signal:
+        done = msgspec.structs.replace(
+            step, state=StepState.DONE, output=signal.data, ref=event_id, finished_at=signal.received_at
+        )
+        record(connection, process_id, done)
+        return signal.event_id, signal.data
+    record(connection, process_id, step)
+    set_state(connection, process_id, ProcessState.WAITING, step.started_at, wake_at=wake_at)
+    return None
+
+
+def deliver(
+    connection: Connection, event_id: str, event_type: str, key: str, data: str, at: str
+) -> list[str]:
+    """Keep an event for those who wait for it now or later; returns the instances that it wakes."""
+    connection.execute(
+        _insert(connection, signals)
+        .values(event_id=event_id, event_type=event_type, key=key, data=data, received_at=at)
+        .on_conflict_do_nothing()
+    )
+    again = select(process_waits.c.process_id).where(process_waits.c.event_id == event_id)
+    woken = connection.execute(
+        select(process_waits.c.process_id, process_waits.c.step).where(
+            process_waits.c.event_type == event_type,
+            process_waits.c.key == key,
+            process_waits.c.event_id == "",
+            process_waits.c.process_id.not_in(again),
+        )
+    ).all()
+    for process_id, step in woken:
+        here = (process_waits.c.process_id == process_id) & (process_waits.c.step == step)
+        connection.execute(update(process_waits).where(here).values(event_id=event_id))
+        connection.execute(
+            update(process_steps)
+            .where(process_steps.c.process_id == process_id, process_steps.c.step == step)
+            .values(state=StepState.DONE, output=data, ref=event_id, finished_at=at)
+        )
+        set_state(connection, process_id, ProcessState.RUNNING, at)
+    return [process_id for process_id, _ in woken]
+
+
+def due(connection: Connection, now: float) -> list[str]:
+    """Instances whose time has come."""
+    return list(
+        connection.execute(
+            select(processes.c.process_id).where(
+                processes.c.state.in_([ProcessState.WAITING, ProcessState.RETRYING]),
+                processes.c.wake_at <= now,
+            )
+        ).scalars()
+    )
+
+
+def next_wake(connection: Connection) -> float | None:
+    found: float | None = connection.execute(
+        select(func.min(processes.c.wake_at)).where(
+            processes.c.state.in_([ProcessState.WAITING, ProcessState.RETRYING])
+        )
+    ).scalar_one()
+    return found
+
+
+def interrupted(connection: Connection) -> list[str]:
+    """Instances that were running when the product stopped."""
+    return list(
+        connection.execute(
+            select(processes.c.process_id).where(processes.c.state == ProcessState.RUNNING)
+        ).scalars()
+    )

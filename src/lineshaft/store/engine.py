@@ -1,0 +1,115 @@
+"""One database, two kinds: SQLite (WAL) by default, PostgreSQL by URL. Same schema, same units of work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+
+from lineshaft.core.errors import ConfigError, TransientFault
+from lineshaft.store.migrate import migrate
+from lineshaft.store.writer import GroupCommit, Unit
+
+__all__ = ["Store"]
+
+T = TypeVar("T")
+_EXAMPLES = "sqlite:///path/to/lineshaft.db or postgresql://user@host/database"
+
+
+class Store:
+    """Reads in a small thread pool; writes through one writer with group commit."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._readers = ThreadPoolExecutor(4, thread_name_prefix="store-read")
+        self._writer = GroupCommit(engine)
+
+    @classmethod
+    def open(cls, url: str) -> Store:
+        """Open and migrate. url: `sqlite:///path/to/file.db` or `postgresql://user:password@host/database`.
+
+        raises  ConfigError for an unusable URL or a newer schema, TransientFault when PostgreSQL is away
+        """
+        engine = _engine(url)
+        try:
+            migrate(engine)
+        except DBAPIError as error:
+            engine.dispose()
+            raise TransientFault(
+                f"the database {engine.url.render_as_string()} does not answer: {error.orig}",
+                hint="start it, or correct `store.url` in the settings",
+            ) from error
+        return cls(engine)
+
+    @property
+    def dialect(self) -> str:
+        return self._engine.dialect.name
+
+    async def write(self, unit: Unit[T]) -> T:
+        """Run `unit` in a transaction and return when it is on disk; many units share one commit.
+
+        A unit may be run more than once (after a lost connection, or when another unit of its group failed),
+        so it must give the same result each time.
+
+        raises  whatever the unit raises; TransientFault when the database stays away
+        """
+        return await self._writer.submit(unit)
+
+    async def read(self, question: Callable[[Connection], T]) -> T:
+        """raises  TransientFault when the database does not answer"""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._ask, question)
+
+    def _ask(self, question: Callable[[Connection], T]) -> T:
+        try:
+            with self._engine.connect() as connection:
+                return question(connection)
+        except DBAPIError as error:
+            raise TransientFault(f"the database does not answer: {error.orig}") from error
+
+    async def close(self) -> None:
+        """Writes that were submitted are committed first."""
+        await self._writer.close()
+        await asyncio.get_running_loop().run_in_executor(None, self._readers.shutdown)
+        self._engine.dispose()
+
+
+def _engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise ConfigError(
+            f"{url!r} is no database URL", hint="sqlite:///file.db or postgresql://…"
+        ) from error
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite(parsed)
+    if parsed.get_backend_name() == "postgresql":
+        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_size=5, pool_pre_ping=True)
+    raise ConfigError(f"store.url: {parsed.get_backend_name()} is not supported", hint=_EXAMPLES)
+
+
+def _sqlite(url: URL) -> Engine:
+    if not url.database:
+        raise ConfigError("store.url: SQLite needs a file", hint=_EXAMPLES)
+    try:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(url, pool_size=5, connect_args={"timeout": 30, "check_same_thread": False})
+    except (OSError, SQLAlchemyError) as error:
+        raise ConfigError(f"store.url: cannot use {url.database}: {error}") from error
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # SQLAlchemy's events below begin the transactions
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine

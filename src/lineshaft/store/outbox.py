@@ -1,0 +1,73 @@
+"""Events are written in the transaction of what they tell, and go to the backbone from there.
+
+A crash between the two repeats the publish under the same id, which the backbone recognises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+import structlog
+from sqlalchemy import Connection, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from lineshaft.core.errors import LineshaftError
+from lineshaft.core.ports import EventPublisher
+from lineshaft.core.values import Event
+from lineshaft.store.engine import Store
+from lineshaft.store.schema import outbox
+
+__all__ = ["Outbox"]
+
+_LOG = structlog.get_logger(__name__)
+_BATCH = 500
+
+
+class Outbox:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._pending = asyncio.Event()
+        self._pending.set()
+
+    def add(self, connection: Connection, event: Event) -> None:
+        """Inside a unit of work. The same event id twice is one row."""
+        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        connection.execute(
+            insert(outbox)
+            .values(event_id=event.id, event=msgspec.json.encode(event).decode())
+            .on_conflict_do_nothing()
+        )
+
+    def wake(self) -> None:
+        """Called after the unit is committed."""
+        self._pending.set()
+
+    async def run(self, publisher: EventPublisher) -> None:
+        """Publish what is there, in order, until cancelled; wait while the backbone is away."""
+        while True:
+            await self._pending.wait()
+            self._pending.clear()
+            try:
+                while await self._flush(publisher):
+                    pass
+            except LineshaftError as fault:
+                _LOG.warning("outbox.waiting", reason=str(fault))
+                self._pending.set()
+                await asyncio.sleep(0.5)
+
+    async def _flush(self, publisher: EventPublisher) -> bool:
+        def first(connection: Connection) -> Sequence[tuple[int, str]]:
+            question = select(outbox.c.seq, outbox.c.event).order_by(outbox.c.seq).limit(_BATCH)
+            return [(seq, event) for seq, event in connection.execute(question)]
+
+        rows = await self._store.read(first)
+        if not rows:
+            return False
+        await publisher.publish([msgspec.json.decode(event, type=Event) for _, event in rows])
+        done = [seq for seq, _ in rows]
+        await self._store.write(
+            lambda connection: connection.execute(delete(outbox).where(outbox.c.seq.in_(done))) and None
+        )
+        return len(rows) == _BATCH
