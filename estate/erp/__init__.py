@@ -1,0 +1,1 @@
+"""A real ERP, Tryton on SQLite: its environment, its seed, its server process and its books."""

@@ -1,0 +1,1 @@
+"""One folder per system or protocol; none knows another."""

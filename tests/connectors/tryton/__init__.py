@@ -1,0 +1,1 @@
+"""The Tryton connector against a real Tryton."""
