@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 import structlog
 
 from lineshaft.calls.system import System
 from lineshaft.contracts.capability import Operation
 from lineshaft.core.errors import (
     BusinessFault,
-    LineshaftError,
+    ContractViolation,
     OutcomeUnknown,
     PermanentFault,
     TechnicalFault,
@@ -33,7 +34,9 @@ async def send(system: System, operation: Operation, request: Value, call_id: st
     raises  BusinessFault, TransientFault (no effect), PermanentFault, OutcomeUnknown (commands only)
     """
     method = getattr(system.connector, operation.method)
-    reply: Value = await _attempt(system, operation, method, request, call_id, key)
+    reply = await _attempt(system, operation, method, request, call_id, key)
+    if reply is None:
+        raise _malformed(system, operation, "nothing")
     return reply
 
 
@@ -44,10 +47,9 @@ async def find(system: System, operation: Operation, request: Value, call_id: st
     """
     method = getattr(system.connector, f"find_{operation.method}")
     try:
-        found: Value | None = await _attempt(system, operation, method, request, call_id, key)
+        return await _attempt(system, operation, method, request, call_id, key)
     except (OutcomeUnknown, BusinessFault) as fault:  # a look-up changes nothing
         raise TransientFault(f"{system.name}: {operation.name} cannot be looked up: {fault}") from fault
-    return found
 
 
 async def _attempt(
@@ -57,7 +59,7 @@ async def _attempt(
     request: Value,
     call_id: str,
     key: str,
-) -> Any:
+) -> Value | None:
     context = CallContext(
         call_id=call_id,
         operation=operation.name,
@@ -79,9 +81,12 @@ async def _attempt(
         except TechnicalFault:
             system.breaker.failed()
             raise
-        except LineshaftError:
+        except BusinessFault:
             system.breaker.succeeded()  # it answered: the system is well
             raise
+        except ContractViolation as violation:
+            system.breaker.succeeded()
+            raise _malformed(system, operation, str(violation)) from violation
         except Exception as error:
             # A connector must map its exceptions; one that does not leaves the outcome open.
             system.breaker.failed()
@@ -91,13 +96,20 @@ async def _attempt(
                 raise OutcomeUnknown(message, code="connector_bug") from error
             raise PermanentFault(message, code="connector_bug") from error
     system.breaker.succeeded()
-    if reply is not None and not isinstance(reply, operation.reply):
-        raise OutcomeUnknown(
-            f"{system.name} answered {operation.name} with {type(reply).__name__},"
-            f" not {operation.reply.__name__}",
-            code="malformed_answer",
-        )
-    return reply
+    if reply is None:
+        return None
+    if not isinstance(reply, operation.reply):
+        raise _malformed(system, operation, type(reply).__name__)
+    try:  # as the ledger and the journal will give it back
+        return operation.reply_schema.decode(msgspec.json.encode(reply))
+    except ContractViolation as violation:
+        raise _malformed(system, operation, str(violation)) from violation
+
+
+def _malformed(system: System, operation: Operation, answer: str) -> TechnicalFault:
+    message = f"{system.name} answered {operation.name} with {answer}, not {operation.reply.__name__}"
+    kind = OutcomeUnknown if operation.is_command else PermanentFault
+    return kind(message, code="malformed_answer")
 
 
 def _timed_out(system: System, operation: Operation) -> TechnicalFault:

@@ -71,7 +71,7 @@ class Door:
         system, operation = self._authorised(command)
         with span(f"call {operation.name}", command.origin.traceparent) as traceparent:
             origin = msgspec.structs.replace(command.origin, traceparent=traceparent)
-            request = operation.request_schema.convert(msgspec.to_builtins(command.request))
+            request = operation.request_schema.decode(msgspec.json.encode(command.request))
             command = msgspec.structs.replace(command, request=request, origin=origin)
             if not operation.is_command:
                 return await self._ask(system, operation, command)
@@ -115,6 +115,9 @@ class Door:
         for attempt in range(1, system.policy.attempts + 1):
             try:
                 return Outcome(call_id="", reply=await send(system, operation, command.request, "", ""))
+            except OutcomeUnknown as fault:  # a question changes nothing: it can be asked again
+                again = TransientFault(fault.message, code=fault.code)
+                await self._before_next(system, operation, attempt, again)
             except TransientFault as fault:
                 await self._before_next(system, operation, attempt, fault)
         raise AssertionError("unreachable")
@@ -130,7 +133,7 @@ class Door:
             reply = operation.reply_schema.decode(claim.reply.encode())
             return Outcome(call_id=claim.call_id, reply=reply, document=claim.document, replayed=True)
         if claim.earlier is OutcomeState.REJECTED:
-            raise BusinessFault(claim.error, code=claim.error_code, owner=operation.owner)
+            raise BusinessFault(claim.error, code=claim.error_code, owner=claim.owner)
         doubtful = claim.earlier in (OutcomeState.SENDING, OutcomeState.UNKNOWN)
         attempt = 0
         while True:
@@ -217,7 +220,8 @@ class Door:
         attempts: int,
         fault: BusinessFault | PermanentFault | OutcomeUnknown | TransientFault,
     ) -> None:
-        await self._claims.not_posted(claim, state, attempts, fault.code, fault.message)
+        owner = fault.owner if isinstance(fault, BusinessFault) else ""
+        await self._claims.not_posted(claim, state, attempts, fault.code, fault.message, owner)
 
     async def _before_next(
         self, system: System, operation: Operation, attempt: int, fault: TransientFault

@@ -9,13 +9,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, ClassVar, ParamSpec, TypeVar, cast, get_type_hints
 
 import msgspec
 
 from lineshaft.contracts.event import EventContract
 from lineshaft.contracts.schema import PayloadSchema
+from lineshaft.core.clock import rfc3339
 from lineshaft.core.errors import ConfigError
 from lineshaft.core.ids import business_key, fingerprint
 from lineshaft.core.ports import Connector
@@ -66,6 +67,13 @@ class Operation:
         (request,) = hints.values()
         return request, reply
 
+    def check(self) -> None:
+        """raises  ValueError for a key or document that names no field"""
+        for value, fields in ((self.request, self.key), (self.reply, (self.document,))):
+            for field in fields:
+                if field and field not in value.__struct_fields__:
+                    raise ValueError(f"{self.name}: {value.__name__} has no field {field!r}")
+
     @property
     def request(self) -> type[Value]:
         return self._types[0]
@@ -98,7 +106,12 @@ class Operation:
 
 
 def _text(part: Any) -> str:
-    return part.isoformat() if isinstance(part, date | datetime) else str(part)
+    """One moment has one text, whatever offset it came with; None is told from the text "None"."""
+    if part is None:
+        return "\0"
+    if isinstance(part, datetime):
+        return rfc3339(part)
+    return part.isoformat() if isinstance(part, date) else str(part)
 
 
 class Capability:
@@ -117,6 +130,7 @@ class Capability:
             operation = getattr(member, "__operation__", None)
             if operation is not None:
                 operation.name = f"{name}.{method}"
+                operation.check()
                 operations[method] = operation
         cls.operations = operations
 
@@ -130,6 +144,8 @@ def command(
     document: str = "",
 ) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
     """Declare an operation that changes its system. Its one argument is a Value."""
+    if not key:
+        raise ValueError("a command needs a key: the fields that make a repeat recognisable")
     return _declare(key=tuple(key), owner=owner, entity=entity, emits=emits, document=document)
 
 
@@ -149,14 +165,21 @@ def _declare(**facets: Any) -> Callable[[Callable[P, Awaitable[R]]], Callable[P,
 def client(capability: type[C], call: Callable[[Operation, Value], Awaitable[Any]]) -> C:
     """A typed client: each method of the capability hands its operation and request to `call`."""
 
+    made = _client_type(capability)()  # type: ignore[arg-type]
+    made.__dict__["call"] = call
+    return cast("C", made)
+
+
+@cache
+def _client_type(capability: type[Capability]) -> type[Capability]:
     def caller(operation: Operation) -> Callable[[Any, Value], Awaitable[Any]]:
-        async def method(_: Any, request: Value) -> Any:
-            return await call(operation, request)
+        async def method(self: Any, request: Value) -> Any:
+            return await self.__dict__["call"](operation, request)
 
         return method
 
     methods = {name: caller(operation) for name, operation in capability.operations.items()}
-    return cast("C", type(f"{capability.__name__}Client", (capability,), methods)())
+    return type(f"{capability.__name__}Client", (capability,), methods)
 
 
 def bind(connector: Connector, capabilities: Mapping[str, type[Capability]]) -> dict[str, Operation]:

@@ -16,7 +16,7 @@ from lineshaft.core.values import Event, EventClass, Value
 __all__ = ["EventContract"]
 
 T = TypeVar("T", bound=Value)
-_TYPE = re.compile(r"^[a-z]+(\.[a-z_]+){2,3}\.v[1-9][0-9]*$")
+_TYPE = re.compile(r"[a-z]+(\.[a-z_]+){2,3}\.v[1-9][0-9]*")
 
 
 class EventContract(Generic[T]):
@@ -41,7 +41,7 @@ class EventContract(Generic[T]):
         sla_s: float,
         summary: str,
     ) -> None:
-        if not _TYPE.match(type):
+        if not _TYPE.fullmatch(type):
             raise ValueError(f"{type!r} is no event type; expected <domain>.<entity>.<past-verb>.v<major>")
         self.type = type
         self.data = data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
 from functools import cache, cached_property
 from typing import Any, Generic, TypeVar, get_type_hints
 
@@ -10,11 +11,11 @@ import jsonschema_rs
 import msgspec
 
 from lineshaft.core.errors import ContractViolation
-from lineshaft.core.values import Key
 
 __all__ = ["PayloadSchema", "business_keys"]
 
 T = TypeVar("T")
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class PayloadSchema(Generic[T]):
@@ -36,7 +37,9 @@ class PayloadSchema(Generic[T]):
     @cached_property
     def _validator(self) -> jsonschema_rs.Draft202012Validator:
         readers = {key: value for key, value in self.document.items() if key != "unevaluatedProperties"}
-        return jsonschema_rs.Draft202012Validator(readers)
+        return jsonschema_rs.Draft202012Validator(
+            readers, validate_formats=True, formats={"decimal": _is_decimal}
+        )
 
     def decode(self, data: bytes) -> T:
         """The typed value; members that the contract does not know are ignored.
@@ -45,7 +48,7 @@ class PayloadSchema(Generic[T]):
         """
         try:
             return self._decoder.decode(data)
-        except msgspec.DecodeError as error:
+        except _UNREADABLE as error:
             raise self._violation(data, error) from error
 
     def convert(self, document: Any) -> T:
@@ -55,7 +58,7 @@ class PayloadSchema(Generic[T]):
     def _violation(self, data: bytes, error: Exception) -> ContractViolation:
         try:
             document = msgspec.json.decode(data)
-        except msgspec.DecodeError:
+        except _UNREADABLE:
             return ContractViolation(f"{self.name}: the payload is not JSON", findings=[str(error)])
         findings = [
             f"{'/'.join(map(str, found.instance_path)) or '(root)'}: {found.message}"
@@ -66,18 +69,18 @@ class PayloadSchema(Generic[T]):
         )
 
 
+def _is_decimal(text: str) -> bool:
+    try:
+        return Decimal(text).is_finite()
+    except InvalidOperation:
+        return False
+
+
 @cache
-def _key_paths(type: type) -> tuple[tuple[str, bool], ...]:
-    """(field, nested) for each field of a struct that is a Key or holds structs."""
+def _fields(type: type[msgspec.Struct]) -> tuple[tuple[str, bool], ...]:
+    """(field, holds keys) of a struct: its type is Key, or made of Key as in `list[Key]`, `Key | None`."""
     hints = get_type_hints(type, include_extras=True)
-    found = []
-    for name, hint in hints.items():
-        text = str(hint)
-        if hint is Key or "x-key" in text:
-            found.append((name, False))
-        elif "lineshaft.model" in text:
-            found.append((name, True))
-    return tuple(found)
+    return tuple((name, "x-key" in str(hints[name])) for name in type.__struct_fields__)
 
 
 def business_keys(value: Any) -> Iterator[tuple[str, str]]:
@@ -86,9 +89,11 @@ def business_keys(value: Any) -> Iterator[tuple[str, str]]:
         for item in value:
             yield from business_keys(item)
     elif isinstance(value, msgspec.Struct):
-        for name, nested in _key_paths(type(value)):
+        for name, holds_keys in _fields(type(value)):
             part = getattr(value, name)
-            if nested:
+            if not holds_keys:
                 yield from business_keys(part)
+            elif isinstance(part, list | tuple):
+                yield from ((name, key) for key in part)
             elif part is not None:
                 yield name, part

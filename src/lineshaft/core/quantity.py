@@ -55,6 +55,10 @@ class Quantity(Value, frozen=True, kw_only=True):
     value: Decimal
     unit: Unit
 
+    def __post_init__(self) -> None:
+        if not self.value.is_finite():
+            raise ValueError(f"{self.value} is no quantity")
+
 
 def convert(quantity: Quantity, unit: str) -> Quantity:
     """The same quantity in another unit of its dimension.
@@ -63,19 +67,22 @@ def convert(quantity: Quantity, unit: str) -> Quantity:
     """
     if quantity.unit == unit:
         return quantity
-    factor, offset = _linear(quantity.unit, unit)
-    return Quantity(value=quantity.value * factor + offset, unit=unit)
+    source, target = _linear(quantity.unit, unit)
+    # divided last: 30 MIN are 0.5 HUR, not 0.5000000000000000000000000001
+    value = (quantity.value * source[0] + source[1] - target[1]) / target[0]
+    return Quantity(value=value, unit=unit)
 
 
 def convert_float(value: float, source: str, target: str) -> float:
     """Telemetry's form of convert: binary floats, same rules."""
     if source == target:
         return value
-    factor, offset = _linear(source, target)
-    return value * float(factor) + float(offset)
+    (factor, offset), (to_factor, to_offset) = _linear(source, target)
+    return value * float(factor / to_factor) + float((offset - to_offset) / to_factor)
 
 
-def _linear(source: str, target: str) -> tuple[Decimal, Decimal]:
+def _linear(source: str, target: str) -> tuple[tuple[Decimal, Decimal], tuple[Decimal, Decimal]]:
+    """(factor, offset) to the base unit, of both."""
     for code in (source, target):
         if code not in UNITS:
             raise ContractViolation(
@@ -85,4 +92,4 @@ def _linear(source: str, target: str) -> tuple[Decimal, Decimal]:
     (to_dimension, to_factor, to_offset) = UNITS[target]
     if from_dimension != to_dimension:
         raise ContractViolation(f"{source} ({from_dimension}) cannot become {target} ({to_dimension})")
-    return from_factor / to_factor, (from_offset - to_offset) / to_factor
+    return (from_factor, from_offset), (to_factor, to_offset)

@@ -10,9 +10,9 @@ from sqlalchemy import Connection, select, update
 from lineshaft.contracts.capability import Operation
 from lineshaft.contracts.schema import business_keys as keys_of
 from lineshaft.core.clock import Clock, rfc3339
-from lineshaft.core.ids import business_key
+from lineshaft.core.ids import business_key, new_id
 from lineshaft.core.values import Command, Event, OutcomeState, Value
-from lineshaft.ledger.rows import insert_new, note_business_keys
+from lineshaft.ledger.rows import inserted, note_business_keys
 from lineshaft.store import Outbox, Store
 from lineshaft.store.schema import business_keys, calls
 
@@ -65,16 +65,26 @@ class Claims:
             "created_at": rfc3339(self._clock.now()),
         }
 
+        token = new_id()
+        row["claimed_by"] = token
+        before: list[Claim] = []
+
         def unit(connection: Connection) -> Claim:
-            if insert_new(connection, calls, [row]):
+            if inserted(connection, calls, row):
                 note_business_keys(connection, business_keys, "call", call_id, keys_of(command.request))
-                return _claim(row, earlier=None)
+                before[:] = [_claim(row, earlier=None)]
+                return before[0]
             found = connection.execute(select(calls).where(calls.c.call_id == call_id)).one()
+            if found.claimed_by == token:  # a commit of this unit whose answer was lost
+                return before[0]
             if found.state == OutcomeState.FAILED and found.fingerprint == row["fingerprint"]:
                 connection.execute(
-                    update(calls).where(calls.c.call_id == call_id).values(state=OutcomeState.SENDING)
+                    update(calls)
+                    .where(calls.c.call_id == call_id)
+                    .values(state=OutcomeState.SENDING, claimed_by=token)
                 )
-            return _claim(found._mapping, earlier=OutcomeState(found.state))
+            before[:] = [_claim(found._mapping, earlier=OutcomeState(found.state))]
+            return before[0]
 
         return await self._store.write(unit)
 
@@ -102,9 +112,10 @@ class Claims:
         self._outbox.wake()
 
     async def not_posted(
-        self, claim: Claim, state: OutcomeState, attempts: int, code: str, error: str
+        self, claim: Claim, state: OutcomeState, attempts: int, code: str, error: str, owner: str = ""
     ) -> None:
-        changes = {"state": state, "error_code": code, "error": error}
+        """owner: who decides, where the target named one"""
+        changes = {"state": state, "error_code": code, "error": error} | ({"owner": owner} if owner else {})
         await self._store.write(lambda connection: self._note(connection, claim, attempts, changes))
 
     def _note(self, connection: Connection, claim: Claim, attempts: int, changes: dict[str, Any]) -> None:

@@ -52,7 +52,7 @@ class EventLog:
             "correlation_id": event.correlationid,
             "causation_id": event.causationid,
             "traceparent": event.traceparent,
-            "data": event.data.decode(),
+            "data": event.data.decode(errors="replace").replace("\0", "\ufffd"),  # as text can be kept
         }
 
     def _keys(self, event: Event) -> list[tuple[str, str]]:

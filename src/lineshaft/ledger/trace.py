@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, or_, select
+from sqlalchemy import Connection, Select, exists, or_, select
 
+from lineshaft.core.clock import rfc3339
+from lineshaft.core.ids import business_key
 from lineshaft.store.schema import business_keys, calls, events, process_steps, process_waits, processes
 
 __all__ = ["trace"]
@@ -32,45 +35,56 @@ def trace(connection: Connection, key: str) -> dict[str, Any]:
 
 
 def _correlations(connection: Connection, key: str) -> list[str]:
+    """The stories that mention it. By subqueries: an asset is mentioned more often than a list may hold."""
+
     def column(question: Select[Any]) -> list[str]:
         return [row[0] for row in connection.execute(question)]
 
-    refs: dict[str, list[str]] = {"event": [], "call": [], "process": []}
-    for row in connection.execute(select(business_keys).where(business_keys.c.key == key)):
-        refs[row.kind].append(row.ref)
-    event_ids = [key, *refs["event"]]
-    waiting = select(process_waits.c.process_id).where(process_waits.c.event_id.in_(event_ids))
+    def mentioned(kind: str) -> Select[Any]:
+        return select(business_keys.c.ref).where(business_keys.c.key == key, business_keys.c.kind == kind)
+
+    waits = process_waits.c
+    waiting = select(waits.process_id).where(
+        or_(waits.event_id == key, waits.event_id.in_(mentioned("event")))
+    )
     found = column(
-        select(processes.c.correlation_id).where(
+        select(processes.c.correlation_id)
+        .where(
             or_(
-                processes.c.process_id.in_([key, *refs["process"]]),
-                processes.c.business_key == key,
+                processes.c.process_id == key,
                 processes.c.correlation_id == key,
+                processes.c.process_id.in_(mentioned("process")),
                 processes.c.process_id.in_(waiting),
             )
         )
+        .order_by(processes.c.started_at.desc())
     )
+    # a call's id derives from its idempotency key; its document number is among its business keys
     found += column(
-        select(calls.c.correlation_id).where(
+        select(calls.c.correlation_id)
+        .where(
             or_(
-                calls.c.call_id.in_([key, *refs["call"]]),
-                calls.c.idempotency_key == key,
-                calls.c.document == key,
+                calls.c.call_id.in_([key, business_key("call", key)]),
+                calls.c.call_id.in_(mentioned("call")),
             )
         )
+        .order_by(calls.c.created_at.desc())
     )
-    known = column(
+    # an event that a process took in belongs to that process's story
+    taken = exists().where(waits.event_id == events.c.event_id)
+    found += column(
         select(events.c.correlation_id)
         .where(
-            or_(events.c.event_id.in_(event_ids), events.c.correlation_id == key),
-            # an event that a process took in belongs to that process's story
-            events.c.event_id.not_in(
-                select(process_waits.c.event_id).where(process_waits.c.event_id.in_(event_ids))
+            or_(
+                events.c.event_id == key,
+                events.c.correlation_id == key,
+                events.c.event_id.in_(mentioned("event")),
             ),
+            ~taken,
         )
         .order_by(events.c.recorded_at.desc())
     )
-    return list(dict.fromkeys([*found, *known]))
+    return list(dict.fromkeys(found))
 
 
 def _story(connection: Connection, correlation: str) -> dict[str, Any]:
@@ -124,7 +138,7 @@ def _ordered(nodes: Iterable[Node]) -> list[Node]:
 
 
 def _reading(event: Any, edges: list[tuple[str, str]]) -> list[Node]:
-    data = json.loads(event.data)
+    data = _json(event.data)
     evidence = data.get("evidence") if isinstance(data, dict) else None
     if not isinstance(evidence, dict):
         return []
@@ -141,10 +155,20 @@ def _reading(event: Any, edges: list[tuple[str, str]]) -> list[Node]:
     ]
 
 
+def _json(text: str) -> Any:
+    """A payload that is not JSON is shown as it came."""
+    try:
+        return json.loads(text or "null")
+    except (ValueError, RecursionError):
+        return text
+
+
 def _moment(text: str) -> str:
     """RFC 3339 as it comes in JSON, made as long as the store's own, so that text order holds."""
-    whole, _, fraction = text.removesuffix("Z").removesuffix("+00:00").partition(".")
-    return f"{whole}.{fraction:0<6}Z"
+    try:
+        return rfc3339(datetime.fromisoformat(text))
+    except (TypeError, ValueError):
+        return str(text)
 
 
 def _event(event: Any) -> Node:
@@ -158,7 +182,7 @@ def _event(event: Any) -> Node:
         "class": event.eventclass,
         "recorded_at": event.recorded_at,
         "traceparent": event.traceparent,
-        "data": json.loads(event.data),
+        "data": _json(event.data),
     }
 
 
@@ -174,7 +198,7 @@ def _process(instance: Any) -> Node:
         "owner": instance.owner,
         "finished_at": instance.finished_at,
         "traceparent": instance.traceparent,
-        "result": json.loads(instance.result or "null"),
+        "result": _json(instance.result),
     }
 
 
@@ -188,8 +212,8 @@ def _step(step: Any) -> Node:
         "attempts": step.attempts,
         "error": step.error,
         "finished_at": step.finished_at,
-        "input": json.loads(step.input or "null"),
-        "output": json.loads(step.output or "null"),
+        "input": _json(step.input),
+        "output": _json(step.output),
     }
 
 
@@ -206,8 +230,8 @@ def _call(call: Any) -> list[Node]:
         "error": call.error,
         "finished_at": call.finished_at,
         "traceparent": call.traceparent,
-        "request": json.loads(call.request or "null"),
-        "reply": json.loads(call.reply or "null"),
+        "request": _json(call.request),
+        "reply": _json(call.reply),
     }
     if not call.document:
         return [node]

@@ -6,7 +6,9 @@ deterministic: time comes from `ctx.now`, effects only from the methods here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
@@ -27,7 +29,7 @@ from lineshaft.core.values import Command, Event, Origin, Value
 from lineshaft.processes.definition import ProcessDefinition
 from lineshaft.processes.journal import Instance, Step, StepState
 
-__all__ = ["Context", "Park", "Recorder", "Suspend", "WaitTimedOut"]
+__all__ = ["Context", "Park", "Recorder", "Suspend", "Unrecorded", "WaitTimedOut"]
 
 C = TypeVar("C", bound=Capability)
 T = TypeVar("T", bound=Value)
@@ -51,8 +53,16 @@ class Park(BaseException):
         self.fault = fault
 
 
+class Unrecorded(BaseException):
+    """The journal cannot be written. Not for process code to catch: it is no fault of its step."""
+
+    def __init__(self, fault: LineshaftError) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
 class Recorder(Protocol):
-    """The engine's side of the context: each method is durable when it returns."""
+    """The engine's side of the context: each method is durable when it returns, or raises Unrecorded."""
 
     async def done(self, step: Step, event: Event | None = None) -> None: ...
 
@@ -60,8 +70,8 @@ class Recorder(Protocol):
         """Leaves a row that wakes the instance after a backoff."""
         ...
 
-    async def wait(self, step: Step, event_type: str, key: str, until: datetime) -> str | None:
-        """The awaited event's data, when it is there already."""
+    async def wait(self, step: Step, event_type: str, key: str, until: datetime) -> Step:
+        """The step as recorded: done, when the awaited event is there already, else as it came."""
         ...
 
 
@@ -88,6 +98,8 @@ class Context:
         self._clock = clock
         self._source = source
         self._next = 0
+        self._under_way = False
+        self._ended: BaseException | None = None
         self._now = datetime.fromisoformat(instance.started_at)
 
     @property
@@ -108,6 +120,10 @@ class Context:
         return client(capability, self._call)
 
     async def _call(self, operation: Operation, request: Value) -> Any:
+        with self._one_step():
+            return await self._call_once(operation, request)
+
+    async def _call_once(self, operation: Operation, request: Value) -> Any:
         step, earlier = self._begin("call", operation.name, msgspec.json.encode(request).decode())
         if earlier is not None:
             if earlier.state is StepState.DONE:
@@ -129,20 +145,22 @@ class Context:
             await self._recorder.retry_later(self._unfinished(step, StepState.RETRYING, fault), fault)
             raise Suspend from fault
         except BusinessFault as fault:
-            await self._finish(self._unfinished(step, StepState.REJECTED, fault))
-            raise
+            rejected = self._unfinished(step, StepState.REJECTED, fault)
+            await self._finish(rejected)
+            raise _recorded_fault(rejected) from fault  # the same now as on replay
         except LineshaftError as fault:
             await self._finish(self._unfinished(step, StepState.FAILED, fault))
             raise Park(fault) from fault
-        await self._finish(
-            msgspec.structs.replace(
-                step, output=msgspec.json.encode(outcome.reply).decode(), ref=outcome.call_id
-            )
-        )
-        return outcome.reply
+        output = msgspec.json.encode(outcome.reply)
+        await self._finish(msgspec.structs.replace(step, output=output.decode(), ref=outcome.call_id))
+        return operation.reply_schema.decode(output)  # the same now as on replay
 
     async def publish(self, contract: EventContract[T], data: T) -> None:
         """Tell a fact: written with the journal, on the backbone soon after."""
+        with self._one_step():
+            await self._publish(contract, data)
+
+    async def _publish(self, contract: EventContract[T], data: T) -> None:
         step, earlier = self._begin("publish", contract.type, msgspec.json.encode(data).decode())
         if earlier is not None and earlier.state is StepState.DONE:
             return
@@ -164,6 +182,10 @@ class Context:
 
         raises  WaitTimedOut
         """
+        with self._one_step():
+            return await self._wait_for(contract, key, timeout)
+
+    async def _wait_for(self, contract: EventContract[T], key: str, timeout: timedelta) -> T:
         if contract not in self._definition.waits_on:
             raise Park(
                 PermanentFault(
@@ -177,31 +199,60 @@ class Context:
         step, earlier = self._begin("wait", contract.type, asked.decode())
         if earlier is not None and earlier.state is StepState.DONE:
             return contract.schema.decode(earlier.output.encode())
-        began = earlier or msgspec.structs.replace(step, state=StepState.WAITING, finished_at="")
-        until = datetime.fromisoformat(began.started_at) + timeout
+        late = WaitTimedOut(f"no {contract.type} for {key} within {timeout}")
         if earlier is not None and earlier.state is StepState.TIMED_OUT:
-            raise WaitTimedOut(f"no {contract.type} for {key} within {timeout}")
-        data = await self._recorder.wait(began, contract.type, key, until)
-        if data is not None:
-            self._now = self._clock.now()
-            return contract.schema.decode(data.encode())
-        if self._clock.now() >= until:
-            await self._finish(msgspec.structs.replace(began, state=StepState.TIMED_OUT))
-            raise WaitTimedOut(f"no {contract.type} for {key} within {timeout}")
-        raise Suspend
+            raise late
+        began = earlier or msgspec.structs.replace(step, state=StepState.WAITING)
+        until, now = datetime.fromisoformat(began.started_at) + timeout, self._clock.now()
+        if now >= until:
+            began = msgspec.structs.replace(began, state=StepState.TIMED_OUT, finished_at=rfc3339(now))
+        left = await self._recorder.wait(began, contract.type, key, until)
+        if left.state is StepState.WAITING:
+            raise Suspend
+        self._now = datetime.fromisoformat(left.finished_at)
+        if left.state is StepState.TIMED_OUT:
+            raise late
+        return contract.schema.decode(left.output.encode())
 
     async def sleep(self, duration: timedelta) -> None:
         """Costs a row; survives restarts."""
+        with self._one_step():
+            await self._sleep(duration)
+
+    async def _sleep(self, duration: timedelta) -> None:
         asked = msgspec.json.encode({"seconds": duration.total_seconds()}).decode()
         step, earlier = self._begin("sleep", f"{duration.total_seconds():g} s", asked)
         if earlier is not None and earlier.state is StepState.DONE:
             return
-        began = earlier or msgspec.structs.replace(step, state=StepState.WAITING, finished_at="")
+        began = earlier or msgspec.structs.replace(step, state=StepState.WAITING)
         until = datetime.fromisoformat(began.started_at) + duration
         if self._clock.now() < until:
             await self._recorder.wait(began, "", "", until)
             raise Suspend
         await self._finish(msgspec.structs.replace(began, state=StepState.DONE))
+
+    @contextmanager
+    def _one_step(self) -> Iterator[None]:
+        """Steps follow each other, and after the end (say, in a `finally`) there are none."""
+        if self._ended is not None:
+            raise self._ended
+        if self._under_way:
+            self._ended = Park(
+                PermanentFault(
+                    f"{self._definition.name} began a step while another was under way",
+                    code="steps_at_once",
+                    hint="await each step before the next: the journal is a sequence",
+                )
+            )
+            raise self._ended
+        self._under_way = True
+        try:
+            yield
+        except (Suspend, Park, Unrecorded, asyncio.CancelledError) as ended:
+            self._ended = ended
+            raise
+        finally:
+            self._under_way = False
 
     def _begin(self, kind: str, name: str, asked: str) -> tuple[Step, Step | None]:
         """The step that is due, and what the journal has of it.
@@ -242,10 +293,17 @@ class Context:
 
     @staticmethod
     def _unfinished(step: Step, state: StepState, fault: LineshaftError) -> Step:
-        error = {"code": fault.code, "message": fault.message, "owner": getattr(fault, "owner", "")}
+        error = {
+            "code": fault.code,
+            "message": fault.message,
+            "hint": fault.hint,
+            "owner": getattr(fault, "owner", ""),
+        }
         return msgspec.structs.replace(step, state=state, error=msgspec.json.encode(error).decode())
 
 
 def _recorded_fault(step: Step) -> BusinessFault:
     error = msgspec.json.decode(step.error)
-    return BusinessFault(error["message"], code=error["code"], owner=error["owner"])
+    return BusinessFault(
+        error["message"], code=error["code"], hint=error.get("hint", ""), owner=error["owner"]
+    )

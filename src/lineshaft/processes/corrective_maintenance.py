@@ -152,7 +152,7 @@ def _request(
         rule=breach.rule,
         episode_start=breach.episode_start,
         trigger=MaintenanceTrigger.CONDITION,
-        priority=min(asset.criticality, breach.severity),
+        priority=asset.criticality,
         description=_finding(breach) + running,
         malfunction_start=breach.episode_start,
     )
@@ -165,9 +165,9 @@ async def _provide_parts(ctx: Context, order_id: str, asset: PhysicalAsset) -> _
         stock = await inventory.availability(
             MaterialAtSite(material_definition_id=part.material_definition_id, site=ctx.plant)
         )
-        needed = convert(part.quantity, stock.quantity.unit)
-        reserved = stock.reserved_quantity.value if stock.reserved_quantity else Decimal(0)
-        left = stock.quantity.value - reserved - needed.value
+        unit = stock.quantity.unit
+        needed = convert(part.quantity, unit)
+        left = stock.quantity.value - _value(stock.reserved_quantity, unit) - needed.value
         if left >= 0:
             reservation = await inventory.reserve(
                 Reservation(
@@ -190,13 +190,13 @@ async def _provide_parts(ctx: Context, order_id: str, asset: PhysicalAsset) -> _
         else:
             short = True
             lines.append(part)
-        if left < (stock.reorder_point.value if stock.reorder_point else Decimal(0)):
-            wanted = stock.reorder_quantity or needed
+        if left < _value(stock.reorder_point, unit):
+            wanted = max(_value(stock.reorder_quantity, unit), needed.value)
             await ctx.system(Erp).create_requisition(
                 PurchaseRequisition(
                     reference=order_id,
                     material_definition_id=part.material_definition_id,
-                    quantity=Quantity(value=max(wanted.value, needed.value), unit=needed.unit),
+                    quantity=Quantity(value=wanted, unit=unit),
                     required_date=(ctx.now.astimezone(ctx.zone) + _REPLENISHMENT_TIME).date(),
                     site=ctx.plant,
                     reason=RequisitionReason.SHORTAGE if left < 0 else RequisitionReason.REORDER_POINT,
@@ -204,6 +204,10 @@ async def _provide_parts(ctx: Context, order_id: str, asset: PhysicalAsset) -> _
                 )
             )
     return _Parts(lines=lines, short=short)
+
+
+def _value(quantity: Quantity | None, unit: str) -> Decimal:
+    return convert(quantity, unit).value if quantity else Decimal(0)
 
 
 def _capacity(order_id: str, breach: ThresholdExceeded, context: ProductionContext) -> CapacitySignal:

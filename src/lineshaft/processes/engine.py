@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -15,19 +16,27 @@ from sqlalchemy import Connection
 
 from lineshaft.contracts.schema import business_keys as keys_of
 from lineshaft.core.clock import Clock, rfc3339
-from lineshaft.core.errors import BusinessFault, LineshaftError, PermanentFault, TransientFault
+from lineshaft.core.errors import (
+    BusinessFault,
+    ContractViolation,
+    LineshaftError,
+    OutcomeUnknown,
+    PermanentFault,
+    TransientFault,
+)
 from lineshaft.core.ids import business_key
 from lineshaft.core.ports import CallPort
 from lineshaft.core.tracing import span
-from lineshaft.core.values import Event, ExceptionKind, ExceptionRecord, Value
+from lineshaft.core.values import Event, ExceptionKind, ExceptionRecord
 from lineshaft.processes import journal
-from lineshaft.processes.context import Context, Park, Suspend
+from lineshaft.processes.context import Context, Park, Suspend, Unrecorded
 from lineshaft.processes.definition import ProcessDefinition
 from lineshaft.processes.journal import Instance, ProcessState, Step
-from lineshaft.store import Outbox, Store
+from lineshaft.store import Outbox, Store, Unit
 
 __all__ = ["Engine"]
 
+T = TypeVar("T")
 _LOG = structlog.get_logger(__name__)
 _WORKERS = 64
 _RETRY_MAX_S = 30.0
@@ -56,6 +65,10 @@ class Engine:
         self._definitions: Mapping[tuple[str, int], ProcessDefinition] = {
             (definition.name, definition.version): definition for definition in definitions
         }
+        # older versions only finish what they began
+        self._newest: Mapping[str, ProcessDefinition] = {
+            definition.name: definition for definition in sorted(definitions, key=lambda each: each.version)
+        }
         self._report = report
         self._clock = clock
         self._plant = plant
@@ -83,7 +96,7 @@ class Engine:
         """
         if event.plant != self._plant:
             return
-        for definition in self._definitions.values():
+        for definition in self._newest.values():
             if event.type == definition.starts_on.type:
                 await self._start(definition, event)
         awaited = {
@@ -149,6 +162,8 @@ class Engine:
                 _LOG.warning("process.store_away", process_id=process_id, reason=str(fault))
                 self._again.add(process_id)
                 await asyncio.sleep(1.0)
+            except Exception:  # not even parking it worked: the others run on, a restart looks again
+                _LOG.exception("process.stuck", process_id=process_id)
             finally:
                 self._active.discard(process_id)
                 if process_id in self._again:
@@ -158,6 +173,9 @@ class Engine:
     async def _timer(self) -> None:
         """Wakes instances whose time has come; sleeps exactly until the next one's."""
         while True:
+            # forgotten before the rows are read: who changes one from here on wakes us again
+            self._timer_changed.clear()
+            self._next_wake = float("inf")
             now = self._clock.now().timestamp()
             try:
                 for process_id in await self._store.read(partial(journal.due, now=now)):
@@ -165,9 +183,8 @@ class Engine:
                 later = await self._store.read(journal.next_wake)
             except TransientFault:
                 later = now + 1.0
-            # one that is due was just woken and is at work on its row
-            self._next_wake = float("inf") if later is None else max(later, now + 0.2)
-            self._timer_changed.clear()
+            if later is not None:  # one that is due was just woken and is at work on its row
+                self._next_wake = max(later, now + 0.2)
             rest_s = self._next_wake - self._clock.now().timestamp()
             try:
                 async with asyncio.timeout(None if later is None else max(rest_s, 0.0)):
@@ -203,22 +220,26 @@ class Engine:
         try:
             value = definition.starts_on.schema.decode(instance.input.encode())
             result = await definition.run(context, value)
+            encoded = msgspec.json.encode(result).decode()
         except Suspend:
             return None
+        except Unrecorded as stopped:
+            if isinstance(stopped.fault, TransientFault):
+                raise stopped.fault from None
+            why, owner = stopped.fault, "integration"
         except Park as parked:
-            return await self._park(instance, parked.fault, definition.owner)
+            why, owner = parked.fault, definition.owner
         except LineshaftError as fault:
-            if isinstance(fault, TransientFault):  # from the store, not from a system
-                raise
-            return await self._park(instance, fault, getattr(fault, "owner", "") or definition.owner)
-        except Exception as error:
+            why, owner = fault, getattr(fault, "owner", "") or definition.owner
+        except (Exception, BaseExceptionGroup) as error:
             _LOG.exception("process.bug", process=instance.type, key=instance.business_key)
-            return await self._park(instance, PermanentFault(f"the process failed: {error!r}"), "integration")
-        await self._complete(instance, result)
+            why, owner = PermanentFault(f"the process failed: {error!r}"), "integration"
+        else:
+            return await self._complete(instance, encoded)
+        await self._park(instance, why, owner)
 
-    async def _complete(self, instance: Instance, result: Value) -> None:
+    async def _complete(self, instance: Instance, encoded: str) -> None:
         at = rfc3339(self._clock.now())
-        encoded = msgspec.json.encode(result).decode()
         await self._store.write(
             lambda connection: journal.set_state(
                 connection,
@@ -233,15 +254,8 @@ class Engine:
         _LOG.info("process.completed", process=instance.type, key=instance.business_key)
 
     async def _park(self, instance: Instance, fault: LineshaftError, owner: str) -> None:
-        kind = (
-            ExceptionKind.BUSINESS_FAULT
-            if isinstance(fault, BusinessFault)
-            else ExceptionKind.OUTCOME_UNKNOWN
-            if fault.code == "outcome_unknown"
-            else ExceptionKind.TECHNICAL_FAULT
-        )
         record = ExceptionRecord(
-            kind=kind,
+            kind=_kind(fault),
             plant=instance.plant,
             source=f"process {instance.type} {instance.business_key}",
             owner=owner,
@@ -262,6 +276,16 @@ class Engine:
         _LOG.warning("process.parked", process=instance.type, key=instance.business_key, cause=str(fault))
 
 
+def _kind(fault: LineshaftError) -> ExceptionKind:
+    if isinstance(fault, BusinessFault):
+        return ExceptionKind.BUSINESS_FAULT
+    if isinstance(fault, OutcomeUnknown):
+        return ExceptionKind.OUTCOME_UNKNOWN
+    if isinstance(fault, ContractViolation):
+        return ExceptionKind.CONTRACT_VIOLATION
+    return ExceptionKind.TECHNICAL_FAULT
+
+
 class _StoreRecorder:
     """Implements context.Recorder for one instance."""
 
@@ -274,10 +298,13 @@ class _StoreRecorder:
 
         def unit(connection: Connection) -> None:
             journal.record(connection, self._instance.process_id, step)
+            if self._instance.state is not ProcessState.RUNNING:  # it was woken by the time, and runs on
+                state = ProcessState.RUNNING
+                journal.set_state(connection, self._instance.process_id, state, step.finished_at, cause="")
             if event is not None:
                 outbox.add(connection, event)
 
-        await self._engine._store.write(unit)
+        await self._write(unit)
         if event is not None:
             outbox.wake()
 
@@ -300,13 +327,20 @@ class _StoreRecorder:
                 cause=str(fault),
             )
 
-        await self._engine._store.write(unit)
+        await self._write(unit)
         self._engine.wake_by(wake_at)
 
-    async def wait(self, step: Step, event_type: str, key: str, until: datetime) -> str | None:
+    async def wait(self, step: Step, event_type: str, key: str, until: datetime) -> Step:
         process_id, wake_at = self._instance.process_id, until.timestamp()
-        taken = await self._engine._store.write(
-            lambda connection: journal.wait(connection, process_id, step, event_type, key, wake_at)
+        at = rfc3339(self._engine._clock.now())
+        left = await self._write(
+            lambda connection: journal.wait(connection, process_id, step, event_type, key, wake_at, at)
         )
         self._engine.wake_by(wake_at)
-        return taken[1] if taken else None
+        return left
+
+    async def _write(self, unit: Unit[T]) -> T:
+        try:
+            return await self._engine._store.write(unit)
+        except LineshaftError as fault:
+            raise Unrecorded(fault) from fault

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Table, func, select, update
+from sqlalchemy import Connection, Table, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lineshaft.store.schema import business_keys, process_steps, process_waits, processes, signals
@@ -84,13 +84,15 @@ def _insert(connection: Connection, table: Table) -> Any:
 def start(connection: Connection, instance: Instance, keys: Sequence[tuple[str, str]]) -> bool:
     """True when this business key starts now, False when it had started before."""
     row = msgspec.structs.asdict(instance) | {"updated_at": instance.started_at}
-    begun = connection.execute(_insert(connection, processes).values(**row).on_conflict_do_nothing()).rowcount
+    # RETURNING tells whether there was a new row: a driver may not count inserts
+    told = _insert(connection, processes).values(**row).on_conflict_do_nothing()
+    begun = connection.execute(told.returning(processes.c.process_id)).first()
     if begun and keys:
         rows = [
             {"key": key, "kind": "process", "ref": instance.process_id, "field": field} for field, key in keys
         ]
         connection.execute(_insert(connection, business_keys).on_conflict_do_nothing(), rows)
-    return bool(begun)
+    return begun is not None
 
 
 def load(connection: Connection, process_id: str) -> tuple[Instance, list[Step]]:
@@ -99,8 +101,8 @@ def load(connection: Connection, process_id: str) -> tuple[Instance, list[Step]]
         select(process_steps).where(process_steps.c.process_id == process_id).order_by(process_steps.c.step)
     )
     return (
-        msgspec.convert(dict(row._mapping), Instance),
-        [msgspec.convert(dict(step._mapping), Step) for step in steps],
+        msgspec.convert(_plain(row), Instance),
+        [msgspec.convert(_plain(step), Step) for step in steps],
     )
 
 
@@ -124,37 +126,60 @@ def set_state(connection: Connection, process_id: str, state: ProcessState, at: 
 
 
 def wait(
-    connection: Connection, process_id: str, step: Step, event_type: str, key: str, wake_at: float
-) -> tuple[str, str] | None:
-    """Take a signal that is there already, as (event id, data), or become a waiting row."""
-    taken = select(process_waits.c.event_id).where(process_waits.c.process_id == process_id)
-    signal = connection.execute(
-        select(signals)
-        .where(signals.c.event_type == event_type, signals.c.key == key, signals.c.event_id.not_in(taken))
-        .order_by(signals.c.received_at)
-        .limit(1)
-    ).first()
+    connection: Connection, process_id: str, step: Step, event_type: str, key: str, wake_at: float, at: str
+) -> Step:
+    """The step as it is left: done by a signal that is there already, or as it came, waiting or timed out."""
+    here = (process_waits.c.process_id == process_id) & (process_waits.c.step == step.step)
+    if connection.execute(select(process_waits.c.event_id).where(here)).scalar():
+        return _recorded(connection, process_id, step.step)  # delivered since the journal was loaded
+    signal = _signal(connection, process_id, event_type, key)
+    if signal is None and step.state is StepState.TIMED_OUT:
+        connection.execute(delete(process_waits).where(here))  # a late event must not find it
+        set_state(connection, process_id, ProcessState.RUNNING, at)
+        record(connection, process_id, step)
+        return step
     event_id = signal.event_id if signal else ""
     connection.execute(
         _insert(connection, process_waits)
         .values(process_id=process_id, step=step.step, event_type=event_type, key=key, event_id=event_id)
-        .on_conflict_do_nothing()
+        .on_conflict_do_update(index_elements=["process_id", "step"], set_={"event_id": event_id})
     )
     if signal:
-        done = msgspec.structs.replace(
-            step, state=StepState.DONE, output=signal.data, ref=event_id, finished_at=signal.received_at
+        step = msgspec.structs.replace(
+            step, state=StepState.DONE, output=signal.data, ref=event_id, finished_at=at
         )
-        record(connection, process_id, done)
-        return signal.event_id, signal.data
+        set_state(connection, process_id, ProcessState.RUNNING, at)
+    else:
+        set_state(connection, process_id, ProcessState.WAITING, at, wake_at=wake_at)
     record(connection, process_id, step)
-    set_state(connection, process_id, ProcessState.WAITING, step.started_at, wake_at=wake_at)
-    return None
+    return step
+
+
+def _signal(connection: Connection, process_id: str, event_type: str, key: str) -> Any:
+    """The oldest signal that this instance has not taken."""
+    taken = select(process_waits.c.event_id).where(process_waits.c.process_id == process_id)
+    return connection.execute(
+        select(signals)
+        .where(signals.c.event_type == event_type, signals.c.key == key, signals.c.event_id.not_in(taken))
+        .order_by(signals.c.received_at, signals.c.event_id)
+        .limit(1)
+    ).first()
+
+
+def _recorded(connection: Connection, process_id: str, number: int) -> Step:
+    row = connection.execute(
+        select(process_steps).where(process_steps.c.process_id == process_id, process_steps.c.step == number)
+    ).one()
+    return msgspec.convert(dict(row._mapping), Step)
 
 
 def deliver(
     connection: Connection, event_id: str, event_type: str, key: str, data: str, at: str
 ) -> list[str]:
-    """Keep an event for those who wait for it now or later; returns the instances that it wakes."""
+    """Keep an event for those who wait for it now or later; returns the instances that it wakes.
+
+    Delivered again, it names those that still have to run on: the first time may not have come to wake them.
+    """
     connection.execute(
         _insert(connection, signals)
         .values(event_id=event_id, event_type=event_type, key=key, data=data, received_at=at)
@@ -177,8 +202,18 @@ def deliver(
             .where(process_steps.c.process_id == process_id, process_steps.c.step == step)
             .values(state=StepState.DONE, output=data, ref=event_id, finished_at=at)
         )
-        set_state(connection, process_id, ProcessState.RUNNING, at)
-    return [process_id for process_id, _ in woken]
+        connection.execute(
+            update(processes)
+            .where(processes.c.process_id == process_id, processes.c.state == ProcessState.WAITING)
+            .values(state=ProcessState.RUNNING, wake_at=None, updated_at=at)
+        )
+    return list(
+        connection.execute(
+            select(processes.c.process_id).where(
+                processes.c.process_id.in_(again), processes.c.state == ProcessState.RUNNING
+            )
+        ).scalars()
+    )
 
 
 def due(connection: Connection, now: float) -> list[str]:
@@ -209,3 +244,8 @@ def interrupted(connection: Connection) -> list[str]:
             select(processes.c.process_id).where(processes.c.state == ProcessState.RUNNING)
         ).scalars()
     )
+
+
+def _plain(row: Row[Any]) -> dict[str, Any]:
+    """Column names as plain text; SQLAlchemy's own name type is a subclass that msgspec refuses."""
+    return {str(name): value for name, value in row._mapping.items()}

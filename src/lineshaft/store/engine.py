@@ -45,6 +45,9 @@ class Store:
                 f"the database {engine.url.render_as_string()} does not answer: {error.orig}",
                 hint="start it, or correct `store.url` in the settings",
             ) from error
+        except BaseException:
+            engine.dispose()
+            raise
         return cls(engine)
 
     @property
@@ -57,7 +60,8 @@ class Store:
         A unit may be run more than once (after a lost connection, or when another unit of its group failed),
         so it must give the same result each time.
 
-        raises  whatever the unit raises; TransientFault when the database stays away
+        raises  whatever the unit raises; TransientFault when the database stays away, PermanentFault
+                when it will not have these rows
         """
         return await self._writer.submit(unit)
 

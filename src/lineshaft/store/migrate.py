@@ -27,6 +27,7 @@ def migrate(engine: Engine) -> None:
         try:
             _upgrade(config, connection)
         finally:
+            connection.rollback()
             if connection.dialect.name == "postgresql":
                 connection.execute(text("select pg_advisory_unlock(4711)"))
                 connection.commit()

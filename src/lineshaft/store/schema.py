@@ -60,6 +60,7 @@ calls = Table(
     _text("error_code"),
     _text("error"),
     Column("attempts", Integer, nullable=False, server_default="0"),
+    _text("claimed_by"),  # token of the claim under way: a claim whose commit was not answered knows itself
     _text("created_at"),
     _text("finished_at"),
     UniqueConstraint("operation", "idempotency_key", name="uq_calls_claim"),
@@ -171,6 +172,7 @@ process_waits = Table(
     Column("key", String(200), nullable=False),
     Column("event_id", String(200), nullable=False, server_default=""),
     Index("ix_waits_match", "event_type", "key"),
+    Index("ix_waits_event", "event_id"),
 )
 
 # Events that some process waits for, kept whether the wait or the event came first.

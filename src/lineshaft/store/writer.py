@@ -7,13 +7,14 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, ProgrammingError
 
-from lineshaft.core.errors import TransientFault
+from lineshaft.core.errors import PermanentFault, TransientFault
 
 __all__ = ["GroupCommit", "Unit"]
 
@@ -21,6 +22,8 @@ T = TypeVar("T")
 Unit = Callable[[Connection], T]
 _LOG = structlog.get_logger(__name__)
 _MOST_PER_COMMIT = 500
+# serialization failure, deadlock, lock not available
+_PASSING = {"40001", "40P01", "55P03"}
 
 
 class _Task(Generic[T]):
@@ -73,40 +76,69 @@ class GroupCommit:
 
     def _commit_until_done(self, group: list[_Task[Any]]) -> None:
         give_up_at = time.monotonic() + self._unavailable_s
+        pending = list(group)
         while True:
             try:
-                return self._commit(group)
-            except (OperationalError, InterfaceError) as error:
+                return self._commit(pending)
+            except _Away as away:
+                error = away.error
                 if time.monotonic() > give_up_at or self._closed:
                     fault = TransientFault(f"the database does not take writes: {error.orig}")
-                    for task in group:
+                    for task in pending:
                         task.outcome = (None, fault)
                     return None
                 _LOG.warning("store.away", reason=str(error.orig))
                 time.sleep(0.2)  # in the writer's own thread: a database that is away sends no event
 
-    def _commit(self, group: list[_Task[Any]]) -> None:
-        """All in one transaction; if one unit fails, each in its own, so that only the failing one fails."""
+    def _commit(self, pending: list[_Task[Any]]) -> None:
+        """All in one transaction; if one unit fails, each in its own, so that only the failing one fails.
+
+        What is settled leaves `pending`: a connection that is lost later does not run it again.
+        """
         try:
             with self._engine.begin() as connection:
-                for task in group:
+                for task in pending:
                     task.outcome = (task.unit(connection), None)
-        except (OperationalError, InterfaceError):
-            raise
         except Exception as error:
-            if len(group) == 1:
-                group[0].outcome = (None, _mapped(error))
+            if isinstance(error, DBAPIError) and _passes(error):
+                raise _Away(error) from error
+            if len(pending) == 1:
+                pending[0].outcome = (None, _mapped(error))
                 return
-            for task in group:
-                self._commit([task])
+            while pending:
+                self._commit(pending[:1])
+                del pending[0]
+
+
+class _Away(Exception):
+    """The whole group has to be tried again: the fault is not of one of its units."""
+
+    def __init__(self, error: DBAPIError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def _passes(error: DBAPIError) -> bool:
+    """The connection is lost (or was not made, or broke at the commit), or another writer is in the way."""
+    if not isinstance(error, OperationalError):
+        return error.connection_invalidated
+    name = getattr(error.orig, "sqlite_errorname", "")
+    return (
+        error.connection_invalidated
+        or error.statement is None
+        or name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+        or getattr(error.orig, "sqlstate", "") in _PASSING
+    )
 
 
 def _mapped(error: Exception) -> Exception:
-    if isinstance(error, DBAPIError):
-        fault = TransientFault(f"the database refused a write: {error.orig}", code="store_refused")
-        fault.__cause__ = error
-        return fault
-    return error
+    if not isinstance(error, DBAPIError):
+        return error
+    hopeless = isinstance(error, DataError | IntegrityError | ProgrammingError)
+    kind = PermanentFault if hopeless else TransientFault
+    fault = kind(f"the database refused a write: {error.orig}", code="store_refused")
+    fault.__cause__ = error
+    return fault
 
 
 def _resolve(group: list[_Task[Any]]) -> None:
@@ -115,7 +147,7 @@ def _resolve(group: list[_Task[Any]]) -> None:
     for task in group:
         loops.setdefault(task.future.get_loop(), []).append(task)
     for loop, tasks in loops.items():
-        if not loop.is_closed():
+        with suppress(RuntimeError):  # the loop was closed: nobody waits any more
             loop.call_soon_threadsafe(_settle, tasks)
 
 

@@ -1,0 +1,1 @@
+"""Simulated machines: they publish by MQTT like real ones, from their own threads with their own clocks."""

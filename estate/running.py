@@ -1,0 +1,157 @@
+"""The whole estate, running: real ERP, four simulated systems, the product, and the machines of the line."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from estate.erp.books import Books
+from estate.erp.server import TrytonServer
+from estate.machines.mqtt_device import FillerDevice
+from estate.machines.sparkplug_filler import SparkplugFiller
+from estate.product import Product
+from estate.systems.cmms import CmmsSystem
+from estate.systems.inventory import InventorySystem
+from estate.systems.mes import MesSystem
+from estate.systems.planning import PlanningSystem
+from estate.systems.webhooks_out import WebhookTarget
+from estate.technician import Technician
+from lineshaft.app.last_run import note_last_run
+from lineshaft.ledger import Reads
+from lineshaft.store import Store
+
+__all__ = ["RunningEstate"]
+
+ASSET = "FIL-01"
+SEAL_KIT = "SEAL-KIT-01"
+
+
+class RunningEstate:
+    """`async with RunningEstate(folder) as estate:` brings everything up but the machines.
+
+    duplicates  copies of each MQTT message and each webhook
+    technician  who works in the CMMS
+    sparkplug   the filler speaks Sparkplug B instead of JSON
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        technician: Technician,
+        duplicates: int = 1,
+        sparkplug: bool = False,
+        interval_s: float = 0.2,
+        store_url: str = "",
+        console_port: int = 0,
+        mqtt_port: int = 0,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.folder = folder
+        self._say = say
+        self._stack = AsyncExitStack()
+        self.product = Product(
+            folder / "product",
+            tags="tags-sparkplug.csv" if sparkplug else "tags.csv",
+            store_url=store_url,
+            console_port=console_port,
+            mqtt_port=mqtt_port,
+        )
+        target = WebhookTarget(
+            url=f"{self.product.url}/webhooks/cmms/order-completed",
+            secret=self.product.webhook_secret,
+            duplicates=duplicates,
+        )
+        self.cmms = CmmsSystem(folder / "cmms", webhook=target, technician=technician)
+        self.inventory = InventorySystem(folder / "inventory")
+        self.mes = MesSystem(folder / "mes")
+        self.planning = PlanningSystem(folder / "planning")
+        self.technician = technician
+        link: dict[str, Any] = {
+            "host": "127.0.0.1",
+            "port": self.product.mqtt_port,
+            "username": self.product.mqtt_user,
+            "password": self.product.mqtt_password,
+            "interval_s": interval_s,
+        }
+        self.filler: FillerDevice | SparkplugFiller = (
+            SparkplugFiller(**link) if sparkplug else FillerDevice(duplicates=duplicates, **link)
+        )
+        self.erp: TrytonServer
+        self.books: Books
+        self.store: Store
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def _start(self) -> None:
+        self.erp = await TrytonServer.start(self.folder / "erp", on_progress=self._say)
+        self._stack.push_async_callback(self._stop_erp)
+        self.books = Books(self.erp)
+        systems = {
+            "cmms": self.cmms,
+            "inventory": self.inventory,
+            "mes": self.mes,
+            "planning": self.planning,
+        }
+        for system in systems.values():
+            await self._stack.enter_async_context(system)
+        self.product.write_settings(
+            self.erp.url, self.erp.key, {name: system.url for name, system in systems.items()}
+        )
+        note_last_run(self.product.settings_path)
+        await self.product.start()
+        self._stack.push_async_callback(self.product.stop)
+        self.store = Store.open(self.product.store_url or f"sqlite:///{self.product.data_dir}/lineshaft.db")
+        self._stack.push_async_callback(self.store.close)
+        self._stack.push_async_callback(lambda: asyncio.to_thread(self.filler.stop))
+
+    async def _stop_erp(self) -> None:
+        await self.erp.stop()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    @property
+    def reads(self) -> Reads:
+        return Reads(self.store)
+
+    async def restart_erp(self) -> None:
+        """Up again on the same data and address."""
+        self.erp = await TrytonServer.start(self.erp.data_dir, self.erp.port)
+        self.books = Books(self.erp)
+
+    async def set_stock(self, quantity: float) -> None:
+        """Seal kits in ERP's books and in the inventory system alike."""
+        await self.books.set_stock(SEAL_KIT, quantity)
+        self.inventory.database.execute("UPDATE stock SET on_hand = ? WHERE sku = ?", quantity, SEAL_KIT)
+
+    async def effects(self) -> dict[str, int]:
+        """What was effected in the target systems so far, by kind: counted there, not here."""
+        cmms, inventory = self.cmms.effect_counts(), self.inventory.effect_counts()
+        notices = self.planning.effect_rows()["capacity_notices"]
+        return {
+            "maintenance_requests": cmms["work_requests"],
+            "maintenance_orders": cmms["work_orders"],
+            "observations": cmms["notes"],
+            "task_updates": cmms["task_updates"],
+            "reservations": inventory["allocations"],
+            "withdrawals": inventory["picks"],
+            "balance_updates": inventory["ledger_updates"],
+            "capacity_constrained": sum(notice["kind"] == "REDUCED" for notice in notices),
+            "capacity_restored": sum(notice["kind"] == "FULL" for notice in notices),
+            "requisitions": len(await self.books.requisitions()),
+            "consumptions": len(await self.books.consumptions()),
+            "labour_costs": len(await self.books.labour_costs()),
+        }

@@ -1,0 +1,281 @@
+"""The command line: `lineshaft run | check | doctor | trace | scenario | demo`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+import structlog
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from lineshaft import __version__
+from lineshaft.app.doctor import examine
+from lineshaft.app.last_run import last_run_settings
+from lineshaft.app.node import Node
+from lineshaft.app.plant_data import read_plant
+from lineshaft.app.scenarios import Scenario, ScenarioResult, ScenarioStep, load_scenarios
+from lineshaft.app.settings import load_settings
+from lineshaft.app.trace_view import print_trace
+from lineshaft.core.clock import SystemClock
+from lineshaft.core.errors import ConfigError, LineshaftError
+from lineshaft.ledger import Reads
+from lineshaft.store import Store
+
+__all__ = ["app", "main"]
+
+T = TypeVar("T")
+app = typer.Typer(
+    name="lineshaft",
+    help="Keeps a manufacturer's systems turning together.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+scenarios = typer.Typer(help="Stories that run end to end on the reference estate.", no_args_is_help=True)
+app.add_typer(scenarios, name="scenario")
+out = Console()
+err = Console(stderr=True)
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="Settings file; default $LINESHAFT_CONFIG, then ./lineshaft.yaml."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+
+
+def main() -> None:
+    """Errors that people can mend are said in one place, without a stack."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            ),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(os.environ.get("LINESHAFT_LOG", "info")),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    try:
+        app()
+    except LineshaftError as error:
+        err.print(f"[bold red]{error.code}[/]: {escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+def _settings_path(given: Path | None) -> Path:
+    path = given or Path(os.environ.get("LINESHAFT_CONFIG", "lineshaft.yaml"))
+    if not path.exists():
+        raise ConfigError(f"there is no settings file {path}", hint="name it with --config")
+    return path
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """A part's own error, out of the task groups around it."""
+    try:
+        return asyncio.run(work)
+    except BaseExceptionGroup as group:
+        first: BaseException = group
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise first from group
+
+
+async def _until_signal(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop.set)
+    await work
+
+
+@app.command()
+def run(config: ConfigOption = None) -> None:
+    """Run this node until Ctrl-C: backbone, telemetry, processes, calls, console."""
+    plant = read_plant(_settings_path(config), SystemClock())
+    stop = asyncio.Event()
+    _run(_until_signal(Node(plant).run(stop), stop))
+
+
+@app.command()
+def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Read the settings and every file they name; say everything that is wrong. Exit code 0 or 1."""
+    path = _settings_path(config)
+    findings: list[str] = []
+    try:
+        plant = read_plant(path, SystemClock())
+    except ConfigError as error:
+        findings = error.findings or [error.message]
+    if as_json:
+        print(msgspec.json.encode({"ok": not findings, "findings": findings}).decode())
+    elif findings:
+        for finding in findings:
+            out.print(escape(finding), highlight=False, soft_wrap=True)
+        out.print(f"[bold red]{len(findings)} error(s)[/]")
+    else:
+        tags = len(plant.tags) if plant.tags else 0
+        rules = len(plant.rules.rules) if plant.rules else 0
+        out.print(
+            f"[green]ok[/] {path}: {len(plant.systems)} systems, {tags} tags, {rules} rules,"
+            f" {len(plant.processes)} processes"
+        )
+    raise typer.Exit(1 if findings else 0)
+
+
+@app.command()
+def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Look at this machine, the data folder, the ports, the database and every connected system."""
+    plant = read_plant(_settings_path(config), SystemClock())
+
+    async def collect() -> bool:
+        found = [finding async for finding in examine(plant)]
+        if as_json:
+            print(msgspec.json.encode(found).decode())
+        else:
+            for finding in found:
+                mark = "[green]ok  [/]" if finding.ok else "[bold red]FAIL[/]"
+                out.print(f"{mark} {finding.what:<16} {escape(finding.detail)}", soft_wrap=True)
+        return all(finding.ok for finding in found)
+
+    raise typer.Exit(0 if _run(collect()) else 1)
+
+
+@app.command()
+def trace(
+    key: Annotated[
+        str, typer.Argument(help="Business key, document number, or id of an event, call or process.")
+    ],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Explain: from device reading through event, process and call to the document number, and back.
+
+    Without --config and ./lineshaft.yaml it reads the data of the last scenario or demo.
+    """
+    path = config or _default_settings() or last_run_settings()
+    if path is None:
+        raise ConfigError("there is no settings file and no earlier scenario run", hint="use --config")
+    settings, _ = load_settings(path)
+    url = settings.store.url or f"sqlite:///{(path.resolve().parent / settings.data).resolve()}/lineshaft.db"
+
+    async def ask() -> dict[str, Any]:
+        store = Store.open(url)
+        try:
+            return await Reads(store).trace(key)
+        finally:
+            await store.close()
+
+    found = _run(ask())
+    if as_json:
+        print(msgspec.json.encode(found).decode())
+    else:
+        print_trace(out, found, settings.zone)
+    raise typer.Exit(0 if found["stories"] else 1)
+
+
+def _default_settings() -> Path | None:
+    path = Path(os.environ.get("LINESHAFT_CONFIG", "lineshaft.yaml"))
+    return path if path.exists() else None
+
+
+@scenarios.command("list")
+def scenario_list(as_json: JsonOption = False) -> None:
+    """The scenarios and their variants; the first variant is the default."""
+    found = load_scenarios()
+    if as_json:
+        rows = [{"id": one.id, "title": one.title, "variants": list(one.variants)} for one in found.values()]
+        print(msgspec.json.encode(rows).decode())
+        return
+    table = Table("scenario", "story", "variants")
+    for one in found.values():
+        table.add_row(one.id, one.title, ", ".join(one.variants))
+    out.print(table)
+
+
+@scenarios.command("run")
+def scenario_run(
+    scenario: Annotated[str, typer.Argument(help="Its id, such as S2.")],
+    variant: Annotated[str, typer.Option(help="See `lineshaft scenario list`.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Run a scenario on temporary data and count its effects in the target systems. Exit code 0 or 1."""
+    chosen = _scenario(scenario)
+    variant = variant or chosen.variants[0]
+    if variant not in chosen.variants:
+        raise ConfigError(
+            f"{scenario} has no variant {variant!r}", hint=f"known: {', '.join(chosen.variants)}"
+        )
+
+    def on_step(step: ScenarioStep) -> None:
+        mark = "[green]ok  [/]" if step.ok else "[bold red]FAIL[/]"
+        out.print(f"{mark} {step.latency_ms:9.0f} ms  {escape(step.name)}", end="", soft_wrap=True)
+        out.print(f"  [dim]{escape(step.detail)}[/]" if step.detail else "", soft_wrap=True, highlight=False)
+
+    result = _run(chosen.run(variant, (lambda _: None) if as_json else on_step))
+    if as_json:
+        print(msgspec.json.encode(result).decode())
+    else:
+        _print_result(result)
+    raise typer.Exit(0 if result.passed else 1)
+
+
+def _print_result(result: ScenarioResult) -> None:
+    effects = ", ".join(f"{count} {kind}" for kind, count in result.effects.items())
+    word = "[bold green]passed[/]" if result.passed else "[bold red]FAILED[/]"
+    out.print(
+        f"{word} {result.scenario} {result.variant} in {result.duration_s:.1f} s; effects: {escape(effects)}",
+        soft_wrap=True,
+    )
+    keys = [number for numbers in result.documents.values() for number in numbers]
+    if keys:
+        out.print(f"explain one: lineshaft trace {keys[-1]}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def demo(
+    scenario: Annotated[str, typer.Argument(help="Which story to play.")] = "S2",
+) -> None:
+    """Play a scenario over and over with a plant that looks alive, until Ctrl-C."""
+    chosen = _scenario(scenario)
+
+    async def play() -> None:
+        stop = asyncio.Event()
+        playing = asyncio.ensure_future(
+            chosen.demo(lambda text: out.print(text, highlight=False, soft_wrap=True))
+        )
+        stopping = asyncio.ensure_future(stop.wait())
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, stop.set)
+        await asyncio.wait({playing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not playing.done():
+            out.print("stopping …")
+            playing.cancel()
+        stopping.cancel()
+        results = await asyncio.gather(playing, return_exceptions=True)
+        if isinstance(results[0], Exception):
+            raise results[0]
+
+    _run(play())
+
+
+def _scenario(name: str) -> Scenario:
+    found = load_scenarios()
+    if name not in found:
+        raise ConfigError(f"there is no scenario {name!r}", hint=f"known: {', '.join(found) or 'none'}")
+    return found[name]
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(__version__)

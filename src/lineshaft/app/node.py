@@ -1,0 +1,288 @@
+"""A running node: every part made, handed to its neighbours, started in order and stopped in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+from filelock import FileLock, Timeout
+from sqlalchemy import text
+
+from lineshaft.app.live_values import LiveValues
+from lineshaft.app.monitor import Monitor
+from lineshaft.app.plant_data import PlantData
+from lineshaft.app.web import WebServer, trace_route
+from lineshaft.backbone import Backbone, DeadLetter, MqttUser, event_subject
+from lineshaft.calls import Door
+from lineshaft.console import Changes, PlantView, console_routes
+from lineshaft.contracts.catalogue import EVENTS
+from lineshaft.core.clock import SystemClock
+from lineshaft.core.errors import ConfigError
+from lineshaft.core.ports import Health, HealthState
+from lineshaft.core.values import Event, EventClass, ExceptionKind, ExceptionRecord, Reading
+from lineshaft.gateway import HookedSystem, gateway_routes
+from lineshaft.ledger import Claims, Desk, EventLog, Reads
+from lineshaft.processes import Engine
+from lineshaft.store import Outbox, Store, TelemetryState
+from lineshaft.telemetry import TelemetryPipeline
+
+__all__ = ["Node", "NodeAddress", "take_data_dir"]
+
+_LOG = structlog.get_logger(__name__)
+_CONSUMED = (EventClass.OPERATIONAL, EventClass.TRANSACTIONAL)
+
+
+class NodeAddress(msgspec.Struct, frozen=True, kw_only=True):
+    """Written to `<data>/node.json` when the node is up: where to find it."""
+
+    pid: int
+    console: str
+    mqtt: str
+    nats: str
+
+
+def take_data_dir(data_dir: Path) -> FileLock:
+    """Held until the process ends.
+
+    raises  ConfigError naming the holder when another product runs on this folder
+    """
+    data_dir.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(data_dir / "lineshaft.lock")
+    holder = data_dir / "lineshaft.pid"
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        pid = holder.read_text().strip() if holder.exists() else "unknown"
+        raise ConfigError(
+            f"another lineshaft (pid {pid}) runs on the data folder {data_dir}",
+            hint="stop it, or give this one its own `data` folder",
+        ) from error
+    holder.write_text(str(os.getpid()))
+    return lock
+
+
+class Node:
+    def __init__(self, plant: PlantData) -> None:
+        self._plant = plant
+        self._clock = SystemClock()
+        self._changes = Changes()
+        settings = plant.settings
+        self._source = f"/{settings.enterprise}/{settings.plant}/lineshaft"
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set. A part that fails for good ends the node with its error.
+
+        raises  ConfigError, TransientFault (database away at start)
+        """
+        plant, settings = self._plant, self._plant.settings
+        async with AsyncExitStack() as stack:
+            lock = take_data_dir(plant.data_dir)
+            stack.callback(lock.release)
+            web = WebServer(settings.console.host, settings.console.port)
+            stack.callback(web.close)
+            store = Store.open(plant.store_url)
+            stack.push_async_callback(store.close)
+            backbone = await self._backbone()
+            stack.push_async_callback(backbone.stop)
+            for system in plant.systems:
+                await system.connector.start()
+                stack.push_async_callback(system.connector.close)
+            await self._serve(stop, store, backbone, web)
+
+    async def _backbone(self) -> Backbone:
+        plant, wanted = self._plant, self._plant.settings.backbone
+        users = (
+            [MqttUser(username=wanted.mqtt_user, password=wanted.mqtt_password)] if wanted.mqtt_user else None
+        )
+        return await Backbone.start(
+            wanted.url or None,
+            plant.data_dir / "nats",
+            topic_filters=wanted.topics if plant.tags is not None else (),
+            port=wanted.port,
+            mqtt_host=wanted.mqtt_host,
+            mqtt_port=wanted.mqtt_port,
+            mqtt_users=users,
+        )
+
+    async def _serve(self, stop: asyncio.Event, store: Store, backbone: Backbone, web: WebServer) -> None:
+        plant, settings, clock = self._plant, self._plant.settings, self._clock
+        outbox, desk, reads = Outbox(store), Desk(store, clock), Reads(store)
+        door = Door(
+            Claims(store, outbox, clock),
+            plant.systems,
+            {process.actor: process.operations for process in plant.processes},
+            plant=settings.plant,
+            source=self._source,
+            clock=clock,
+        )
+        engine = Engine(
+            store,
+            outbox,
+            door,
+            plant.processes,
+            desk.add,
+            clock,
+            plant=settings.plant,
+            zone=settings.zone,
+            source=self._source,
+        )
+        values = LiveValues(plant.tags, plant.rules) if plant.tags and plant.rules else None
+        monitor = self._monitor(store, backbone)
+        webhooks: dict[str, HookedSystem] = {
+            system.name: system.connector  # type: ignore[misc]
+            for system in plant.systems
+            if callable(getattr(system.connector, "translate", None))
+        }
+        routes = [
+            *gateway_routes(webhooks, backbone.publisher, desk, settings.plant),
+            trace_route(reads),
+            *console_routes(
+                reads,
+                monitor.views,
+                self._changes,
+                PlantView(
+                    name=settings.plant,
+                    title=settings.plant.title(),
+                    time_zone=settings.time_zone,
+                    enterprise=settings.enterprise.title(),
+                ),
+                values.views if values else tuple,
+            ),
+        ]
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(outbox.run(backbone.publisher)),
+                tasks.create_task(engine.run()),
+                tasks.create_task(monitor.run()),
+                tasks.create_task(web.run(routes)),
+                *(tasks.create_task(run) for run in self._consumers(backbone, store, desk, engine)),
+            ]
+            if values is not None:
+                running.append(tasks.create_task(self._telemetry(backbone, store, desk, values)))
+            self._announce(
+                NodeAddress(
+                    pid=os.getpid(),
+                    console=web.url,
+                    mqtt=backbone.mqtt_url,
+                    nats=backbone.server.url if backbone.server else settings.backbone.url,
+                )
+            )
+            await stop.wait()
+            self._changes.close()
+            for task in running:
+                task.cancel()
+
+    def _monitor(self, store: Store, backbone: Backbone) -> Monitor:
+        async def store_health() -> Health:
+            started = self._clock.monotonic()
+            await store.read(lambda connection: connection.execute(text("select 1")).scalar_one())
+            return Health(
+                state=HealthState.ACTIVE,
+                detail=store.dialect,
+                latency_ms=(self._clock.monotonic() - started) * 1000,
+            )
+
+        systems = {
+            system.name: (self._plant.settings.systems[system.name].title or system.name.upper(), system)
+            for system in self._plant.systems
+        }
+        parts = {"backbone": ("Backbone", backbone.health), "store": ("Store", store_health)}
+        return Monitor(systems, parts, self._clock, self._changes.ring)
+
+    def _consumers(self, backbone: Backbone, store: Store, desk: Desk, engine: Engine) -> list[Any]:
+        """Each stream feeds the ledger's event log and the processes; each at its own pace."""
+        log = EventLog(store, EVENTS, self._clock)
+
+        async def record(batch: Sequence[Event]) -> None:
+            await log.record(batch)
+            self._changes.ring()
+
+        async def advance(batch: Sequence[Event]) -> None:
+            await asyncio.gather(*(engine.handle(event) for event in batch))
+
+        async def bury(letter: DeadLetter) -> None:
+            event = letter.event
+            kind = (
+                ExceptionKind.CONTRACT_VIOLATION
+                if letter.code == ExceptionKind.CONTRACT_VIOLATION
+                else ExceptionKind.DEAD_LETTER
+            )
+            contract = EVENTS.get(event.type) if event else None
+            record = ExceptionRecord(
+                kind=kind,
+                plant=event.plant if event else self._plant.settings.plant,
+                source=f"{letter.durable} of {event.type if event else letter.subject}",
+                owner=contract.owner if contract else letter.owner,
+                cause=letter.cause,
+                payload=letter.data,
+                ref=event.id if event else f"{letter.stream}:{letter.sequence}",
+                correlation_id=event.correlationid if event else "",
+            )
+            await desk.report([record])
+
+        runs = []
+        for eventclass in _CONSUMED:
+            stream = f"LS_{eventclass.upper()}"
+            subjects = [
+                event_subject(eventclass, self._plant.settings.plant, kind)
+                for kind in sorted(engine.event_types)
+                if EVENTS[kind].eventclass is eventclass
+            ]
+            runs.append(
+                backbone.consumer(
+                    stream, "ledger", owner="integration", handle_batch=record, on_dead_letter=bury
+                ).run()
+            )
+            if subjects:
+                runs.append(
+                    backbone.consumer(
+                        stream,
+                        "processes",
+                        owner="integration",
+                        handle_batch=advance,
+                        filter_subjects=subjects,
+                        on_dead_letter=bury,
+                    ).run()
+                )
+        return runs
+
+    async def _telemetry(self, backbone: Backbone, store: Store, desk: Desk, values: LiveValues) -> None:
+        plant, settings = self._plant, self._plant.settings
+        if plant.tags is None or plant.rules is None:
+            return
+
+        def on_live(readings: Sequence[Reading]) -> None:
+            values.take(readings)
+            self._changes.ring()
+
+        async with asyncio.TaskGroup() as tasks:
+            commands = backbone.device_commands() if backbone.mqtt_url else None
+            if commands is not None:
+                tasks.create_task(commands.run())
+            pipeline = TelemetryPipeline(
+                plant=settings.plant,
+                source=f"/{settings.enterprise}/{settings.plant}/telemetry/main",
+                tags=plant.tags,
+                rules=plant.rules,
+                publisher=backbone.publisher,
+                desk=desk,
+                store=TelemetryState(store),
+                clock=self._clock,
+                on_rebirth=commands.publish if commands is not None else None,
+                on_live=on_live,
+            )
+            await pipeline.start()
+            await backbone.raw_source().run(pipeline.handle)
+
+    def _announce(self, address: NodeAddress) -> None:
+        target = self._plant.data_dir / "node.json"
+        draft = target.with_suffix(".tmp")
+        draft.write_bytes(msgspec.json.encode(address))
+        draft.replace(target)
+        _LOG.info("node.up", plant=self._plant.settings.plant, console=address.console, mqtt=address.mqtt)

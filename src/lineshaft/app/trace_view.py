@@ -1,0 +1,67 @@
+"""A trace in the terminal: one line per node, indented by what caused it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.markup import escape
+from rich.tree import Tree
+
+__all__ = ["print_trace"]
+
+_COLOURS = {
+    "reading": "cyan",
+    "event": "yellow",
+    "process": "magenta",
+    "step": "blue",
+    "call": "green",
+    "document": "bold white",
+}
+_BAD = {"rejected", "failed", "unknown", "parked", "timed_out"}
+
+
+def print_trace(out: Console, found: dict[str, Any], zone: ZoneInfo) -> None:
+    if not found["stories"]:
+        out.print(
+            f"nothing is known of {found['query']!r}; ask for an order, asset, document number, event,"
+            " call or process id",
+            soft_wrap=True,
+        )
+        return
+    for story in found["stories"]:
+        _print_story(out, story, zone)
+    if found["more"]:
+        out.print(f"{found['more']} older stories are not shown")
+
+
+def _print_story(out: Console, story: dict[str, Any], zone: ZoneInfo) -> None:
+    nodes = story["nodes"]
+    began = datetime.fromisoformat(nodes[0]["at"])
+    root = Tree(
+        f"story {story['correlation_id']} of {began.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}", highlight=False
+    )
+    cause: dict[str, str] = {}
+    for source, target in story["edges"]:
+        cause.setdefault(target, source)
+    trees: dict[str, Tree] = {}
+    for node in nodes:
+        branch = trees.get(cause.get(node["id"], ""), root)
+        trees[node["id"]] = branch.add(_line(node, began))
+    out.print(root, soft_wrap=True)
+
+
+def _line(node: dict[str, Any], began: datetime) -> str:
+    offset_ms = (datetime.fromisoformat(node["at"]) - began).total_seconds() * 1000
+    parts = [f"[{_COLOURS[node['kind']]}]{node['kind']:<8}[/] {escape(node['title'])}"]
+    if document := node.get("document"):
+        parts.append(f"[bold]{escape(document)}[/]")
+    if state := node.get("state"):
+        parts.append(f"[red]{state}[/]" if state in _BAD else f"[dim]{state}[/]")
+    if node["kind"] == "process":
+        parts.append(f"[dim]{escape(node['business_key'])}[/]")
+    if problem := node.get("error") or node.get("cause"):
+        parts.append(f"[red]{escape(problem)}[/]")
+    return f"[dim]+{offset_ms:8.0f} ms[/] " + "  ".join(parts)

@@ -1,0 +1,38 @@
+"""NATS JetStream: server child, streams, publish, consume, dead letters, device traffic by MQTT."""
+
+from lineshaft.backbone.backbone import Backbone
+from lineshaft.backbone.connection import Connection
+from lineshaft.backbone.consumer import Consumer, Redelivery
+from lineshaft.backbone.dead_letters import DeadLetter
+from lineshaft.backbone.device_commands import DeviceCommands
+from lineshaft.backbone.events import event_subject, from_message, to_message
+from lineshaft.backbone.ingest import MqttIngest
+from lineshaft.backbone.mqtt_packets import Will
+from lineshaft.backbone.publisher import Publisher
+from lineshaft.backbone.pull import Delivery
+from lineshaft.backbone.server import NatsServer
+from lineshaft.backbone.server_config import MqttUser
+from lineshaft.backbone.streams import ADVISORIES, DEAD, MQTT_MESSAGES, RAW, stream_of
+
+__all__ = [
+    "ADVISORIES",
+    "DEAD",
+    "MQTT_MESSAGES",
+    "RAW",
+    "Backbone",
+    "Connection",
+    "Consumer",
+    "DeadLetter",
+    "Delivery",
+    "DeviceCommands",
+    "MqttIngest",
+    "MqttUser",
+    "NatsServer",
+    "Publisher",
+    "Redelivery",
+    "Will",
+    "event_subject",
+    "from_message",
+    "stream_of",
+    "to_message",
+]

@@ -1,0 +1,64 @@
+"""Numbers and units as people read them."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["count_text", "latency_text", "unit_symbol", "value_text"]
+
+# Symbols of the UNECE Rec 20 codes in `core.quantity`.
+_SYMBOLS = {
+    "C62": "",
+    "H87": "pcs",
+    "KGM": "kg",
+    "GRM": "g",
+    "TNE": "t",
+    "LTR": "l",
+    "MTQ": "m³",
+    "PAL": "Pa",
+    "KPA": "kPa",
+    "MPA": "MPa",
+    "BAR": "bar",
+    "MBR": "mbar",
+    "PS": "psi",
+    "KEL": "K",
+    "CEL": "°C",
+    "FAH": "°F",
+    "SEC": "s",
+    "MIN": "min",
+    "HUR": "h",
+    "C16": "mm/s",
+    "MTS": "m/s",
+    "HTZ": "Hz",
+    "RPM": "r/min",
+    "AMP": "A",
+    "KWT": "kW",
+    "WTT": "W",
+    "P1": "%",
+}
+
+
+def unit_symbol(code: str) -> str:
+    return _SYMBOLS.get(code, code)
+
+
+def value_text(value: float | None) -> str:
+    """Two decimals below a hundred, fewer above; a dash for what is no number."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    size = abs(value)
+    if size >= 1e7:
+        return f"{value:.3e}"
+    return f"{value:,.{0 if size >= 1000 else 1 if size >= 100 else 2}f}".replace(",", "\u202f")
+
+
+def latency_text(milliseconds: float | None) -> str:
+    if milliseconds is None or not math.isfinite(milliseconds):
+        return ""
+    if milliseconds < 10:
+        return f"{milliseconds:.1f} ms"
+    return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
+
+
+def count_text(count: int) -> str:
+    return f"{count:,}".replace(",", "\u202f")

@@ -1,0 +1,54 @@
+"""Server-sent events: changed panels as they change, a beat when nothing does.
+
+    event: panels    id: <version>    data: {"at": <RFC 3339>, "panels": {<name>: <html>}}
+    event: beat                       data: {"at": <RFC 3339>}
+
+`at` is the server's time, by which the browser counts ages. EventSource returns by itself with the last id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from lineshaft.console.board import Board
+from lineshaft.core.clock import Clock, rfc3339
+
+__all__ = ["PanelStream"]
+
+_BEAT_S = 10.0
+_RETRY_MS = 2000
+
+
+class PanelStream(StreamingResponse):
+    """Counts as a watcher from its first byte until the browser is gone."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, board: Board, clock: Clock, version: str, headers: dict[str, str]) -> None:
+        self._board = board
+        self._clock = clock
+        super().__init__(self._messages(version), headers={**headers, "X-Accel-Buffering": "no"})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._board.attend():
+            await super().__call__(scope, receive, send)
+
+    async def _messages(self, version: str) -> AsyncIterator[bytes]:
+        yield f"retry: {_RETRY_MS}\n".encode() + self._message("beat", {})
+        while not self._board.closed and not self._board.rests:
+            showing = await self._board.after(version, _BEAT_S)
+            version = showing.version
+            if showing.panels:
+                yield self._message("panels", {"panels": showing.panels}, version)
+            else:
+                yield self._message("beat", {})
+
+    def _message(self, name: str, data: dict[str, Any], version: str = "") -> bytes:
+        body = msgspec.json.encode({"at": rfc3339(self._clock.now()), **data})
+        number = f"id: {version}\n".encode() if version else b""
+        return b"event: " + name.encode() + b"\n" + number + b"data: " + body + b"\n\n"

@@ -1,0 +1,39 @@
+"""Small named values that telemetry saves, so that a restart goes on where it was."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from lineshaft.store.engine import Store
+from lineshaft.store.schema import telemetry_state
+
+__all__ = ["TelemetryState"]
+
+
+class TelemetryState:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def load(self) -> dict[str, bytes]:
+        def question(connection: Connection) -> dict[str, bytes]:
+            rows = connection.execute(select(telemetry_state.c.name, telemetry_state.c.value))
+            return {name: bytes(value) for name, value in rows}
+
+        return await self._store.read(question)
+
+    async def save(self, changed: dict[str, bytes]) -> None:
+        """All in one transaction, durable when it returns."""
+        rows = [{"name": name, "value": value} for name, value in changed.items()]
+
+        def unit(connection: Connection) -> None:
+            insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(
+                telemetry_state
+            )
+            connection.execute(
+                insert.on_conflict_do_update(index_elements=["name"], set_={"value": insert.excluded.value}),
+                rows,
+            )
+
+        if rows:
+            await self._store.write(unit)

@@ -1,0 +1,57 @@
+"""A real embedded server per test: it is up in a tenth of a second."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from lineshaft.backbone import Backbone
+from lineshaft.core.clock import SystemClock
+from lineshaft.core.values import Event, EventClass
+
+TOPICS = ("plant/#", "spBv1.0/#")
+
+
+def event(number: int, *, eventclass: EventClass = EventClass.TRANSACTIONAL, data: bytes = b"{}") -> Event:
+    return Event(
+        id=f"e-{number}",
+        type="production.order.released.v1",
+        source="/acme/plant1/mes/1",
+        subject=f"order-{number}",
+        time=SystemClock().now(),
+        plant="plant1",
+        eventclass=eventclass,
+        data=data,
+        partitionkey="line1",
+        correlationid=f"c-{number}",
+    )
+
+
+async def until(holds: Callable[[], object], timeout_s: float = 20.0) -> None:
+    """Wait for what other processes and tasks bring about."""
+    async with asyncio.timeout(timeout_s):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+def kill_server(backbone: Backbone) -> None:
+    assert backbone.server is not None
+    assert backbone.server.pid is not None
+    os.kill(backbone.server.pid, signal.SIGKILL)
+
+
+async def message_count(backbone: Backbone, stream: str) -> int:
+    info = await backbone.connection.api(f"STREAM.INFO.{stream}")
+    return int(info["state"]["messages"])
+
+
+@pytest.fixture
+async def backbone(tmp_path: Path) -> AsyncIterator[Backbone]:
+    started = await Backbone.start(None, tmp_path / "data", topic_filters=TOPICS, mqtt_port=0)
+    yield started
+    await started.stop()
