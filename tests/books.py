@@ -1,4 +1,4 @@
-"""A small system of record with a capability of its own, that counts what takes effect and misbehaves to order."""
+"""A small system of record with its own capability: it counts what takes effect and misbehaves to order."""
 
 from __future__ import annotations
 

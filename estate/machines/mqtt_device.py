@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
-from paho.mqtt import client as mqtt  # type: ignore[import-untyped]
+from paho.mqtt import client as mqtt
 
 from estate.machines.behaviour import Behaviour, FillerBehaviour
 from estate.machines.ticker import Ticker

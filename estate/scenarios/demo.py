@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from estate.erp.books import Row
 from estate.machines.plant_life import PlantLife
 from estate.running import SEAL_KIT, RunningEstate
 from estate.technician import Technician
@@ -102,9 +103,9 @@ async def _supplier(estate: RunningEstate, say: Callable[[str], None]) -> None:
                     estate.cmms.book.parts_arrived(order.number)
 
 
-async def _asked(question: object) -> list[dict[str, object]]:
+async def _asked(question: Awaitable[list[Row]]) -> list[Row]:
     try:
-        return await question  # type: ignore[misc, no-any-return]
+        return await question
     except (LineshaftError, OSError):
         return []
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import psutil
@@ -120,7 +121,7 @@ async def _copy_events(estate: RunningEstate, protocol: Protocol) -> None:
         protocol.note("every event was sent three times", copier.copied > 0, f"{copier.copied} copies")
 
 
-AROUND: dict[str, Callable[[RunningEstate, Protocol], Awaitable[None]]] = {
+AROUND: dict[str, Callable[[RunningEstate, Protocol], Coroutine[Any, Any, None]]] = {
     "duplicate": _copy_events,
     "restart": _restart,
     "erp-outage": _erp_outage,

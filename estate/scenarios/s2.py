@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
 
+from estate.erp.books import Row
 from estate.running import ASSET, SEAL_KIT, RunningEstate
 from estate.scenarios import disturbances
 from estate.scenarios.demo import play
@@ -195,12 +196,12 @@ async def _maintained(variant: str, estate: RunningEstate, protocol: Protocol) -
     await until("the stock balance is synchronised", inventory.effect_counts, "ledger_updates")
 
 
-def _patient(look: Callable[[], object]) -> Callable[[], object]:
+def _patient(look: Callable[[], Awaitable[list[Row]]]) -> Callable[[], Awaitable[list[Row]]]:
     """Books that cannot be read now, since ERP is down, are empty."""
 
-    async def rows() -> object:
+    async def rows() -> list[Row]:
         try:
-            return await look()  # type: ignore[misc]
+            return await look()
         except (LineshaftError, OSError):
             return []
 
@@ -209,7 +210,7 @@ def _patient(look: Callable[[], object]) -> Callable[[], object]:
 
 async def _deliver(estate: RunningEstate, protocol: Protocol, quantity: float) -> None:
     """The supplier delivers: a goods receipt in ERP, and the technician hears of it."""
-    order = (await _waiting_order(estate, protocol))["order_no"]
+    order = (await _waiting_order(estate, protocol))["work_order_no"]
     number = await estate.books.receive(SEAL_KIT, quantity)
     protocol.note("the supplier has delivered", detail=f"goods receipt {number}")
     estate.cmms.book.parts_arrived(order)
@@ -255,8 +256,12 @@ async def _documents(estate: RunningEstate) -> dict[str, list[str]]:
     }
 
 
+def runs_dir() -> Path:
+    return cache_dir() / "runs"
+
+
 def _fresh_folder(variant: str) -> Path:
-    runs = cache_dir() / "runs"
+    runs = runs_dir()
     runs.mkdir(parents=True, exist_ok=True)
     for old in sorted(path for path in runs.iterdir() if path.is_dir())[: -_KEPT_RUNS + 1]:
         if time.time() - old.stat().st_mtime > 3600 or len(list(runs.iterdir())) > 4 * _KEPT_RUNS:

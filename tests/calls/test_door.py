@@ -38,6 +38,7 @@ from tests.books import (
     unknown_material,
 )
 from tests.rows import rows
+from tests.waiting import until
 
 from .conftest import QUICK, OpenDoor, door_on
 
@@ -220,8 +221,7 @@ async def test_a_crash_between_sent_and_noted_is_read_back_by_the_next_call(
     waiting = msgspec.structs.replace(QUICK, deadline_s=30, backoff_s=30, backoff_max_s=30)
     target = Ledgerman([before])  # type: ignore[list-item]
     call = asyncio.create_task(door_on(store, target, policy=waiting).call(booking()))
-    while not target.sends:
-        await asyncio.sleep(0.001)
+    await until(lambda: target.sends == 1)
     call.cancel()
     await asyncio.gather(call, return_exceptions=True)
     assert await state_of(store) == [("sending", "")]

@@ -41,7 +41,7 @@ app = typer.Typer(
 )
 scenarios = typer.Typer(help="Stories that run end to end on the reference estate.", no_args_is_help=True)
 app.add_typer(scenarios, name="scenario")
-out = Console()
+out = Console(width=None if sys.stdout.isatty() else 250)
 err = Console(stderr=True)
 
 ConfigOption = Annotated[

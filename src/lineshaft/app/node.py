@@ -24,9 +24,9 @@ from lineshaft.console import Changes, PlantView, console_routes
 from lineshaft.contracts.catalogue import EVENTS
 from lineshaft.core.clock import SystemClock
 from lineshaft.core.errors import ConfigError
-from lineshaft.core.ports import Health, HealthState
+from lineshaft.core.ports import Health, HealthState, Webhook
 from lineshaft.core.values import Event, EventClass, ExceptionKind, ExceptionRecord, Reading
-from lineshaft.gateway import HookedSystem, gateway_routes
+from lineshaft.gateway import gateway_routes
 from lineshaft.ledger import Claims, Desk, EventLog, Reads
 from lineshaft.processes import Engine
 from lineshaft.store import Outbox, Store, TelemetryState
@@ -134,7 +134,7 @@ class Node:
         )
         values = LiveValues(plant.tags, plant.rules) if plant.tags and plant.rules else None
         monitor = self._monitor(store, backbone)
-        webhooks: dict[str, HookedSystem] = {
+        webhooks: dict[str, Webhook] = {
             system.name: system.connector  # type: ignore[misc]
             for system in plant.systems
             if callable(getattr(system.connector, "translate", None))

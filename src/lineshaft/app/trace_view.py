@@ -43,14 +43,29 @@ def _print_story(out: Console, story: dict[str, Any], zone: ZoneInfo) -> None:
     root = Tree(
         f"story {story['correlation_id']} of {began.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}", highlight=False
     )
-    cause: dict[str, str] = {}
-    for source, target in story["edges"]:
-        cause.setdefault(target, source)
-    trees: dict[str, Tree] = {}
+    below: dict[str, list[dict[str, Any]]] = {}
+    parents = _parents(story)
     for node in nodes:
-        branch = trees.get(cause.get(node["id"], ""), root)
-        trees[node["id"]] = branch.add(_line(node, began))
+        below.setdefault(parents.get(node["id"], ""), []).append(node)
+
+    def grow(tree: Tree, parent: str) -> None:
+        for node in below.get(parent, ()):
+            grow(tree.add(_line(node, began)), node["id"])
+
+    grow(root, "")
     out.print(root, soft_wrap=True)
+
+
+def _parents(story: dict[str, Any]) -> dict[str, str]:
+    """Each node hangs under what caused it; an event from outside hangs under the step that took it in."""
+    kinds = {node["id"]: node["kind"] for node in story["nodes"]}
+    parents: dict[str, str] = {}
+    for source, target in story["edges"]:
+        if kinds[source] == "event" and kinds[target] == "step":
+            parents.setdefault(source, target)
+        else:
+            parents[target] = source
+    return parents
 
 
 def _line(node: dict[str, Any], began: datetime) -> str:

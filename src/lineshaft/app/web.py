@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
@@ -49,7 +50,14 @@ class WebServer:
             timeout_graceful_shutdown=1,
             server_header=False,
         )
-        await _Server(config).serve(sockets=[self._socket])
+        server = _Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[self._socket]))
+        try:
+            await asyncio.shield(serving)
+        except asyncio.CancelledError:
+            server.should_exit = True
+            await serving
+            raise
 
     def close(self) -> None:
         self._socket.close()

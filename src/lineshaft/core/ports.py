@@ -101,6 +101,10 @@ class Webhook(Protocol):
         """
         ...
 
+    def owner(self, hook: str) -> str:
+        """The desk for bodies that break the hook's contract."""
+        ...
+
 
 class CallPort(Protocol):
     """The one door, as processes and routes see it."""

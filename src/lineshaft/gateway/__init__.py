@@ -1,5 +1,5 @@
 """HTTP in front of the product: webhooks of connected systems."""
 
-from lineshaft.gateway.webhooks import HookedSystem, gateway_routes
+from lineshaft.gateway.webhooks import gateway_routes
 
-__all__ = ["HookedSystem", "gateway_routes"]
+__all__ = ["gateway_routes"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Protocol
 
 import structlog
 from starlette.requests import ClientDisconnect, Request
@@ -23,22 +22,14 @@ from lineshaft.core.values import Event, ExceptionKind, ExceptionRecord
 from lineshaft.gateway.body import read_body
 from lineshaft.gateway.problems import problem, try_later
 
-__all__ = ["HookedSystem", "gateway_routes"]
+__all__ = ["Webhook", "gateway_routes"]
 
 MAX_RECORDED_BYTES = 16 * 1024
 REFUSALS = {"unknown_hook": HTTPStatus.NOT_FOUND, "wrong_signature": HTTPStatus.UNAUTHORIZED}
 
 
-class HookedSystem(Webhook, Protocol):
-    """A connected system that calls us."""
-
-    def owner(self, hook: str) -> str:
-        """The desk for bodies that break the hook's contract."""
-        ...
-
-
 def gateway_routes(
-    webhooks: Mapping[str, HookedSystem],
+    webhooks: Mapping[str, Webhook],
     publisher: EventPublisher,
     exceptions: ExceptionDesk,
     plant: str,
@@ -62,7 +53,7 @@ def gateway_routes(
 class _Hooks:
     def __init__(
         self,
-        webhooks: Mapping[str, HookedSystem],
+        webhooks: Mapping[str, Webhook],
         publisher: EventPublisher,
         exceptions: ExceptionDesk,
         plant: str,
@@ -98,7 +89,7 @@ class _Hooks:
             return problem(HTTPStatus.INTERNAL_SERVER_ERROR, code=fault.code, detail=fault.message)
 
     async def _taken(
-        self, system: HookedSystem, name: str, hook: str, headers: Mapping[str, str], body: bytes
+        self, system: Webhook, name: str, hook: str, headers: Mapping[str, str], body: bytes
     ) -> Response:
         try:
             events: Sequence[Event] = system.translate(hook, headers, body)
@@ -114,7 +105,7 @@ class _Hooks:
         return JSONResponse({"events": [event.id for event in events]}, HTTPStatus.ACCEPTED)
 
     async def _violation(
-        self, system: HookedSystem, name: str, hook: str, body: bytes, violation: ContractViolation
+        self, system: Webhook, name: str, hook: str, body: bytes, violation: ContractViolation
     ) -> Response:
         record = ExceptionRecord(
             kind=ExceptionKind.CONTRACT_VIOLATION,

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Select, func, select
 
 from lineshaft.ledger.trace import trace
 from lineshaft.store import Store
-from lineshaft.store.schema import calls, events, exceptions, outbox, processes
+from lineshaft.store.schema import calls, events, exceptions, outbox, process_waits, processes
 
 __all__ = ["Reads"]
 
@@ -26,7 +26,21 @@ class Reads:
         return await self._rows(select(calls).order_by(calls.c.created_at.desc()).limit(limit))
 
     async def recent_processes(self, limit: int = 50) -> list[dict[str, Any]]:
-        return await self._rows(select(processes).order_by(processes.c.started_at.desc()).limit(limit))
+        """With `waiting_for`, the event type and key that an instance waits for, empty for none."""
+
+        def question(connection: Connection) -> list[dict[str, Any]]:
+            newest = select(processes).order_by(processes.c.started_at.desc()).limit(limit)
+            found = [dict(row._mapping) for row in connection.execute(newest)]
+            open_waits = select(process_waits).where(
+                process_waits.c.process_id.in_([row["process_id"] for row in found]),
+                process_waits.c.event_id == "",
+            )
+            waits = {
+                wait.process_id: f"{wait.event_type} {wait.key}" for wait in connection.execute(open_waits)
+            }
+            return [row | {"waiting_for": waits.get(row["process_id"], "").strip()} for row in found]
+
+        return await self._store.read(question)
 
     async def open_exceptions(self, limit: int = 50) -> list[dict[str, Any]]:
         return await self._rows(

@@ -271,7 +271,7 @@ def test_settings_never_show_a_secret() -> None:
 
 
 def test_wrong_settings_are_reported_all_at_once() -> None:
-    wrong = settings("cmms", "ftp://host", bearer="x", user="y", max_answer_bytes=0)
+    wrong = replace(settings("cmms", "ftp://host", bearer="x", user="y", max_answer_bytes=0), name="")
     with pytest.raises(ConfigError) as refused:
         RestConnector(wrong)
-    assert len(refused.value.findings) == 3
+    assert len(refused.value.findings) == 4

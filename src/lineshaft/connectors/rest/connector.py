@@ -78,11 +78,6 @@ class RestConnector:
             reads_back=[name for name, mapped in self._mapping.operations.items() if mapped.find is not None],
         )
 
-    @property
-    def hooks(self) -> list[str]:
-        """Names of the webhooks that it takes."""
-        return list(self._mapping.webhooks)
-
     async def start(self) -> None:
         await self._transport.start()
 

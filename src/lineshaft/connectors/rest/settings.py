@@ -14,7 +14,7 @@ __all__ = ["RestSettings"]
 class RestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Secrets come resolved, and are never shown.
 
-    name              the system's name in this installation, e.g. `cmms`
+    name              the system's name in this installation, e.g. `cmms`; the application fills it in
     url               base address, http or https; the mapping's paths are appended
     mapping           path of the mapping file
     plant, source     of the events that its webhooks become; source e.g. `/northspring/leipzig/cmms/main`
@@ -43,7 +43,7 @@ class RestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     def check(self, has_webhooks: bool) -> None:
         """raises ConfigError with every finding"""
-        findings = []
+        findings = [] if self.name else ["name is missing; give the system's name in this installation"]
         address = urlsplit(self.url)
         if address.scheme not in {"http", "https"} or not address.hostname:
             findings.append(f"url {self.url!r} is no http or https address, e.g. https://cmms.example/base")

@@ -1,0 +1,36 @@
+"""Keys that recognise a repeat and nothing else."""
+
+from __future__ import annotations
+
+import uuid
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from lineshaft.core.ids import business_key, fingerprint, new_id
+
+PARTS = st.lists(st.text(max_size=6), max_size=4).map(tuple)
+
+
+@given(PARTS, PARTS)
+@example(("a", "bc"), ("ab", "c"))
+@example(("a", ""), ("a",))
+@example(("1:a",), ("a",))
+@example(("a1:b",), ("a", "b"))
+def test_other_tuples_have_other_keys(one: tuple[str, ...], other: tuple[str, ...]) -> None:
+    assert (business_key(*one) == business_key(*other)) == (one == other)
+
+
+def test_a_key_is_the_same_in_every_process_and_version() -> None:
+    """Ledgers hold them: another value here means that a repeat is posted twice."""
+    assert business_key("erp.post", "R1") == "b33ae43e-2171-55a4-8da4-a13ef1ff2ee6"
+    assert uuid.UUID(business_key("x")).version == 5
+
+
+def test_a_fingerprint_is_of_every_byte() -> None:
+    assert fingerprint(b"a") != fingerprint(b"b")
+    assert len(fingerprint(b"")) == 64
+
+
+def test_new_ids_differ() -> None:
+    assert len({new_id() for _ in range(1000)}) == 1000

@@ -1,0 +1,60 @@
+"""S2 from the machine's MQTT message to the effects counted in the target systems, whatever breaks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from estate.running import RunningEstate
+from estate.scenarios.s2 import SCENARIO
+from estate.technician import Technician
+from lineshaft.app.scenarios import ScenarioResult
+from tests.databases import Postgres
+
+pytestmark = pytest.mark.timeout(300)  # the first one may have to build the ERP
+
+
+@pytest.fixture(autouse=True)
+def last_run_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`lineshaft trace` of the person who runs the tests keeps pointing at that person's last run."""
+    monkeypatch.setattr("estate.running.note_last_run", lambda _: None)
+    monkeypatch.setattr("estate.scenarios.s2.runs_dir", lambda: tmp_path)
+
+
+def failures(result: ScenarioResult) -> list[str]:
+    return [f"{step.name}: {step.detail}" for step in result.steps if not step.ok]
+
+
+@pytest.mark.parametrize("variant", SCENARIO.variants)
+async def test_single_effects_on_sqlite(variant: str) -> None:
+    result = await SCENARIO.run(variant, lambda _: None)
+    assert failures(result) == []
+    assert result.passed
+
+
+@pytest.mark.parametrize("variant", ["in-stock", "duplicate", "restart"])
+async def test_single_effects_on_postgresql(variant: str, postgres: Postgres) -> None:
+    result = await SCENARIO.run(variant, lambda _: None, store_url=postgres.url(postgres.database()))
+    assert failures(result) == []
+    assert result.passed
+
+
+async def test_a_second_product_on_the_same_data_refuses(tmp_path: Path) -> None:
+    async with RunningEstate(tmp_path, technician=Technician()) as estate:
+        said = await estate.product.refused_twin()
+        assert f"another lineshaft (pid {estate.product.pid}) runs on the data folder" in said
+
+
+async def test_a_missing_effect_fails_the_scenario(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checker is checked: one effect counted twice must not pass."""
+    honest = RunningEstate.effects
+
+    async def doubled(estate: RunningEstate) -> dict[str, int]:
+        found = await honest(estate)
+        return found | {"consumptions": found["consumptions"] + 1}
+
+    monkeypatch.setattr(RunningEstate, "effects", doubled)
+    result = await SCENARIO.run("in-stock", lambda _: None)
+    assert not result.passed
+    assert [step.name for step in result.steps if not step.ok] == ["effects counted in the target systems"]

@@ -1,2 +1,0 @@
-async def test_x(store):
-    assert await store.read(lambda c: 1) == 1
