@@ -91,14 +91,18 @@ class Product:
             "erp": {
                 "connector": "tryton",
                 "title": "Tryton ERP",
-                "options": {"url": erp_url, "key": erp_key, "storage": {PLANT: "STO"}},
+                "options": {
+                    "url": erp_url,
+                    "key": self._secret("erp_key", erp_key),
+                    "storage": {PLANT: "STO"},
+                },
                 "policy": {"deadline_s": 20.0, "concurrency": 4},
             }
         }
         for name, url in rest_urls.items():
             options = {"url": url, "mapping": str(_PLANT_FILES / "mappings" / f"{name}.yaml")}
             if name == "cmms":
-                options["webhook_secret"] = self.webhook_secret
+                options["webhook_secret"] = self._secret("webhook_secret", self.webhook_secret)
             systems[name] = {
                 "connector": "rest",
                 "title": titles[name],
@@ -114,7 +118,7 @@ class Product:
             "backbone": {
                 "mqtt_port": self.mqtt_port,
                 "mqtt_user": self.mqtt_user,
-                "mqtt_password": self.mqtt_password,
+                "mqtt_password": self._secret("mqtt_password", self.mqtt_password),
             },
             "console": {"port": self.console_port},
             "systems": systems,
@@ -125,6 +129,13 @@ class Product:
             "processes": ["corrective_maintenance"],
         }
         self.settings_path.write_text(yaml.safe_dump(settings, sort_keys=False))
+
+    def _secret(self, name: str, value: str) -> str:
+        """Kept in a file that only its owner reads; the settings hold the reference."""
+        path = self.folder / name
+        path.touch(mode=0o600)
+        path.write_text(value)
+        return f"${{file:{name}}}"
 
     async def start(self) -> None:
         """Returns when the node is up.

@@ -9,9 +9,7 @@ from lineshaft.core import errors
 
 def test_the_tree_is_the_one_that_is_drawn() -> None:
     tree = {
-        name: getattr(errors, name).__mro__[1].__name__
-        for name in errors.__all__
-        if name != "LineshaftError"
+        name: getattr(errors, name).__mro__[1].__name__ for name in errors.__all__ if name != "LineshaftError"
     }
     assert tree == {
         "ConfigError": "LineshaftError",

@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lineshaft import __version__
+from lineshaft.app.bench import bench
 from lineshaft.app.doctor import examine
 from lineshaft.app.last_run import last_run_settings
 from lineshaft.app.node import Node
@@ -41,6 +42,7 @@ app = typer.Typer(
 )
 scenarios = typer.Typer(help="Stories that run end to end on the reference estate.", no_args_is_help=True)
 app.add_typer(scenarios, name="scenario")
+app.add_typer(bench, name="bench")
 out = Console(width=None if sys.stdout.isatty() else 250)
 err = Console(stderr=True)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from lineshaft.app.connectors import make_connector
-from lineshaft.app.settings import Settings, load_settings
+from lineshaft.app.settings import Settings, doubts, read_settings
 from lineshaft.calls import System
 from lineshaft.contracts.catalogue import CAPABILITIES
 from lineshaft.core.clock import Clock
@@ -41,12 +41,12 @@ class PlantData(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_plant(path: Path, clock: Clock) -> PlantData:
     """raises  ConfigError with the findings of every file that the settings name"""
-    settings, file = load_settings(path)
+    settings, file = read_settings(path)
     folder = path.resolve().parent
-    findings: list[str] = []
+    findings = doubts(settings, file)
     tags, rules = _telemetry(settings, folder, findings)
     systems = _systems(settings, file, clock, findings)
-    processes = [SHIPPED[name] for name in settings.processes]
+    processes = [SHIPPED[name] for name in settings.processes if name in SHIPPED]
     if not findings:
         findings += _unserved(processes, systems, file)
     if findings:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -10,10 +9,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from lineshaft.calls import CallPolicy
+from lineshaft.core.errors import ConfigError
 from lineshaft.core.yamlfile import YamlFile
 from lineshaft.processes import SHIPPED
 
-__all__ = ["Settings", "SystemSettings", "load_settings"]
+__all__ = ["Settings", "SystemSettings", "doubts", "load_settings", "read_settings"]
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -30,12 +30,19 @@ class StoreSettings(_Section, frozen=True, kw_only=True):
 
 
 class BackboneSettings(_Section, frozen=True, kw_only=True):
-    """url: of an external NATS server; empty: a child of this product, with the MQTT listener below.
+    """url: of an external NATS server or cluster; empty: a child of this product, with the listener below.
 
-    topics  MQTT topic filters of the devices
+    user, password   of the external server
+    mqtt_url         of the external server's MQTT listener, for commands to devices
+    storage_gib      what all streams together may take; 0: 60 % of the free disk, or 50 at an external server
+    topics           MQTT topic filters of the devices
     """
 
     url: str = ""
+    user: str = ""
+    password: str = ""
+    mqtt_url: str = ""
+    storage_gib: Annotated[float, msgspec.Meta(ge=0)] = 0
     port: Port = 0
     mqtt_host: str = "127.0.0.1"
     mqtt_port: Port = 1883
@@ -84,15 +91,31 @@ class Settings(_Section, frozen=True, kw_only=True):
 
 def load_settings(path: Path) -> tuple[Settings, YamlFile]:
     """raises  ConfigError with every finding, each with file and line"""
+    settings, file = read_settings(path)
+    if findings := doubts(settings, file):
+        raise ConfigError(f"{path} has {len(findings)} error(s)", findings=findings)
+    return settings, file
+
+
+def read_settings(path: Path) -> tuple[Settings, YamlFile]:
+    """The file by its shape alone; `doubts` tells what is wrong with what it names.
+
+    raises  ConfigError
+    """
     file = YamlFile(path)
-    return file.read(Settings, check=_findings), file
+    return file.read(Settings), file
 
 
-def _findings(settings: Settings) -> Iterator[tuple[list[str | int], str]]:
+def doubts(settings: Settings, file: YamlFile) -> list[str]:
+    """Names that mean nothing, each with file and line."""
+    findings = []
     try:
         ZoneInfo(settings.time_zone)
     except (KeyError, ValueError):
-        yield ["time_zone"], f"{settings.time_zone!r} is no IANA time zone, such as Europe/Berlin"
+        where = file.where(["time_zone"])
+        findings.append(f"{where}: {settings.time_zone!r} is no IANA time zone, such as Europe/Berlin")
     for index, name in enumerate(settings.processes):
         if name not in SHIPPED:
-            yield ["processes", index], f"{name!r} is no process; known: {', '.join(SHIPPED)}"
+            where = file.where(["processes", index])
+            findings.append(f"{where}: {name!r} is no process; known: {', '.join(SHIPPED)}")
+    return findings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from functools import cache, cached_property
@@ -15,6 +16,7 @@ from lineshaft.core.errors import ContractViolation
 __all__ = ["PayloadSchema", "business_keys"]
 
 T = TypeVar("T")
+_NO_NUMBER = re.compile(rb'"[+-]?(s?nan\d*|inf(inity)?)"', re.IGNORECASE)
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -47,26 +49,31 @@ class PayloadSchema(Generic[T]):
         raises  ContractViolation naming every path that is wrong
         """
         try:
-            return self._decoder.decode(data)
+            value = self._decoder.decode(data)
         except _UNREADABLE as error:
-            raise self._violation(data, error) from error
+            raise self._violation(data, [str(error)]) from error
+        # the decoder takes "NaN" for a decimal, the schema does not
+        if _NO_NUMBER.search(data) and self._findings(msgspec.json.decode(data)):
+            raise self._violation(data, [])
+        return value
 
     def convert(self, document: Any) -> T:
         """decode for an already parsed JSON document."""
         return self.decode(msgspec.json.encode(document))
 
-    def _violation(self, data: bytes, error: Exception) -> ContractViolation:
+    def _violation(self, data: bytes, said: list[str]) -> ContractViolation:
         try:
             document = msgspec.json.decode(data)
         except _UNREADABLE:
-            return ContractViolation(f"{self.name}: the payload is not JSON", findings=[str(error)])
-        findings = [
+            return ContractViolation(f"{self.name}: the payload is not JSON", findings=said)
+        findings = self._findings(document) or said
+        return ContractViolation(f"{self.name}: the payload breaks its contract", findings=findings)
+
+    def _findings(self, document: Any) -> list[str]:
+        return [
             f"{'/'.join(map(str, found.instance_path)) or '(root)'}: {found.message}"
             for found in self._validator.iter_errors(document)
         ]
-        return ContractViolation(
-            f"{self.name}: the payload breaks its contract", findings=findings or [str(error)]
-        )
 
 
 def _is_decimal(text: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -58,13 +58,8 @@ class YamlFile:
             around = around[:-1]
         return f"{self.path}:{self._lines.get(around, 1)}"
 
-    def read(
-        self,
-        type: type[T],
-        place: Place = (),
-        check: Callable[[T], Iterator[tuple[Place, str]]] | None = None,
-    ) -> T:
-        """The part of the file at `place` as a value of `type`; check yields further findings with places.
+    def read(self, type: type[T], place: Place = ()) -> T:
+        """The part of the file at `place` as a value of `type`.
 
         raises  ConfigError with every finding
         """
@@ -83,8 +78,6 @@ class YamlFile:
                 value = msgspec.convert(part, type)
             except msgspec.ValidationError as error:
                 findings = [f"{self.where(place)}: {error}"]
-        if value is not None and check is not None:
-            findings = [f"{self.where([*place, *inner])}: {said}" for inner, said in check(value)]
         if findings or value is None:
             raise ConfigError(f"{self.path} has {len(findings)} error(s)", findings=findings)
         return value

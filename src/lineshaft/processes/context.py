@@ -26,7 +26,6 @@ from lineshaft.core.errors import (
 )
 from lineshaft.core.ports import CallPort
 from lineshaft.core.values import Command, Event, Origin, Value
-from lineshaft.processes.definition import ProcessDefinition
 from lineshaft.processes.journal import Instance, Step, StepState
 
 __all__ = ["Context", "Park", "Recorder", "Suspend", "Unrecorded", "WaitTimedOut"]
@@ -78,19 +77,21 @@ class Recorder(Protocol):
 class Context:
     def __init__(
         self,
-        definition: ProcessDefinition,
         instance: Instance,
         steps: Sequence[Step],
         recorder: Recorder,
         calls: CallPort,
         clock: Clock,
         *,
+        actor: str,
+        waits_on: Sequence[EventContract[Any]],
         zone: ZoneInfo,
         source: str,
     ) -> None:
         self.plant = instance.plant
         self.zone = zone
-        self._definition = definition
+        self._actor = actor
+        self._waits_on = waits_on
         self._instance = instance
         self._journal = {step.step: step for step in steps}
         self._recorder = recorder
@@ -132,7 +133,7 @@ class Context:
                 raise _recorded_fault(earlier)
         origin = Origin(
             plant=self.plant,
-            actor=self._definition.actor,
+            actor=self._actor,
             correlation_id=self._instance.correlation_id,
             causation_id=f"{self.process_id}/{step.step}",
             traceparent=self._instance.traceparent,
@@ -186,10 +187,10 @@ class Context:
             return await self._wait_for(contract, key, timeout)
 
     async def _wait_for(self, contract: EventContract[T], key: str, timeout: timedelta) -> T:
-        if contract not in self._definition.waits_on:
+        if contract not in self._waits_on:
             raise Park(
                 PermanentFault(
-                    f"{self._definition.name} waits for {contract.type} without declaring it",
+                    f"{self._instance.type} waits for {contract.type} without declaring it",
                     hint="name it in waits_on",
                 )
             )
@@ -239,7 +240,7 @@ class Context:
         if self._under_way:
             self._ended = Park(
                 PermanentFault(
-                    f"{self._definition.name} began a step while another was under way",
+                    f"{self._instance.type} began a step while another was under way",
                     code="steps_at_once",
                     hint="await each step before the next: the journal is a sequence",
                 )

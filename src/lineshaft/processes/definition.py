@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from lineshaft.contracts.capability import Capability
 from lineshaft.contracts.event import EventContract
 from lineshaft.core.values import Value
-
-if TYPE_CHECKING:
-    from lineshaft.processes.context import Context
+from lineshaft.processes.context import Context
 
 __all__ = ["ProcessDefinition", "process"]
 

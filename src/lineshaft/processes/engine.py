@@ -200,6 +200,9 @@ class Engine:
         instance, steps = await self._store.read(lambda connection: journal.load(connection, process_id))
         if instance.state in (ProcessState.COMPLETED, ProcessState.PARKED):
             return
+        if instance.state is ProcessState.RETRYING and instance.wake_at is not None:
+            if instance.wake_at > self._clock.now().timestamp():  # woken before its time: it keeps its pause
+                return
         definition = self._definitions.get((instance.type, instance.version))
         if definition is None:
             known = ", ".join(f"{name} v{version}" for name, version in self._definitions)
@@ -208,12 +211,13 @@ class Engine:
             )
             return await self._park(instance, fault, "integration")
         context = Context(
-            definition,
             instance,
             steps,
             _StoreRecorder(self, instance),
             self._calls,
             self._clock,
+            actor=definition.actor,
+            waits_on=definition.waits_on,
             zone=self._zone,
             source=f"{self._source}/{instance.type}",
         )

@@ -170,7 +170,7 @@ def _recorded(connection: Connection, process_id: str, number: int) -> Step:
     row = connection.execute(
         select(process_steps).where(process_steps.c.process_id == process_id, process_steps.c.step == number)
     ).one()
-    return msgspec.convert(dict(row._mapping), Step)
+    return msgspec.convert(_plain(row), Step)
 
 
 def deliver(

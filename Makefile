@@ -1,0 +1,39 @@
+# Needs make and Python 3.11 or newer with pip. `make setup PYTHON=/path/to/python3` chooses the interpreter.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench clean
+
+BIN := .venv/bin
+STAMP := .venv/.set-up
+export PYTHON
+
+SETUP_SOURCES := Makefile requirements.lock pyproject.toml scripts/setup.sh scripts/pip_settings_for_uv.py \
+	$(shell find estate/erp src/lineshaft/connectors/tryton/server_module -type f -not -name '*.pyc')
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+setup: $(STAMP) ## Make .venv and the seeded ERP (about a minute, once)
+	@:
+
+$(STAMP): $(SETUP_SOURCES)
+	@sh scripts/setup.sh
+	@touch $@
+
+demo: setup ## Play scenario S2 with a plant that looks alive, until Ctrl-C
+	@exec $(BIN)/lineshaft demo
+
+test: setup ## Run every test
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: setup ## Format, lint, types and import rules
+	$(BIN)/ruff format --check src estate tests scripts
+	$(BIN)/ruff check src estate tests scripts
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup ## Measure processes and calls on this machine
+	@$(BIN)/lineshaft bench all
+
+clean: ## Remove the environment and what tools left behind; the ERP cache stays
+	rm -rf .venv .venv-bootstrap .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,75 @@
+"""A node on a NATS server that is not its own."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import aiohttp
+import msgspec
+import pytest
+import yaml
+
+from lineshaft.app.node import Node, NodeAddress
+from lineshaft.app.plant_data import read_plant
+from lineshaft.backbone import NatsServer
+from lineshaft.core.clock import SystemClock
+from lineshaft.core.errors import ConfigError
+
+
+def settings_file(folder: Path, backbone: dict[str, object]) -> Path:
+    path = folder / "lineshaft.yaml"
+    settings = {
+        "enterprise": "northspring",
+        "plant": "leipzig",
+        "time_zone": "Europe/Berlin",
+        "backbone": backbone,
+        "console": {"port": 0},
+    }
+    path.write_text(yaml.safe_dump(settings))
+    return path
+
+
+async def running(folder: Path) -> NodeAddress:
+    path = folder / "data" / "node.json"
+    async with asyncio.timeout(20):
+        while not path.exists():  # noqa: ASYNC110 - another task writes it
+            await asyncio.sleep(0.02)
+    return msgspec.json.decode(path.read_bytes(), type=NodeAddress)
+
+
+async def test_a_node_runs_on_an_external_server(tmp_path: Path) -> None:
+    server = NatsServer()
+    await server.start(tmp_path / "elsewhere", mqtt_port=0, storage_bytes=2 * 2**30)
+    try:
+        backbone: dict[str, object] = {
+            "url": server.url,
+            "user": server.user,
+            "password": server.password,
+            "storage_gib": 1,
+        }
+        plant = read_plant(settings_file(tmp_path, backbone), SystemClock())
+        stop = asyncio.Event()
+        node = asyncio.create_task(Node(plant).run(stop))
+        address = await running(tmp_path)
+        assert address.nats == server.url
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f"{address.console}/health") as answer:
+                assert answer.status == 200
+            async with session.get(address.console) as page:
+                assert "Backbone" in await page.text()
+        assert not (tmp_path / "data" / "nats").exists()
+        stop.set()
+        await node
+    finally:
+        await server.stop()
+
+
+async def test_a_console_port_in_use_is_named(tmp_path: Path) -> None:
+    listener = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    path = settings_file(tmp_path, {})
+    path.write_text(path.read_text().replace("port: 0", f"port: {port}"))
+    async with listener:
+        with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1:{port}"):
+            await Node(read_plant(path, SystemClock())).run(asyncio.Event())

@@ -1,0 +1,86 @@
+"""The exceptions desk: one row per cause, counted."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from lineshaft.core.values import ExceptionKind, ExceptionRecord
+from lineshaft.ledger import Desk, Reads
+from lineshaft.store import Store
+from lineshaft.store.schema import exceptions
+from tests.clocks import ManualClock
+from tests.rows import rows
+
+
+def record(**changes: object) -> ExceptionRecord:
+    fields: dict[str, object] = {
+        "kind": ExceptionKind.UNKNOWN_TAG,
+        "plant": "NSP",
+        "source": "nsp/filler-2/x",
+        "owner": "plant-engineering",
+        "cause": "no tag for it",
+        "payload": b"\x00\xff",
+    }
+    return ExceptionRecord(**fields | changes)  # type: ignore[arg-type]
+
+
+async def test_the_same_again_is_counted(store: Store) -> None:
+    clock = ManualClock()
+    desk = Desk(store, clock)
+    await desk.report([record()])
+    clock.advance(60)
+    await desk.report([record(payload=b"other"), record()])
+    (row,) = await rows(store, exceptions)
+    assert (row["count"], row["state"], row["payload"]) == (3, "open", b"\x00\xff")
+    assert (row["first_at"], row["last_at"]) == ("2026-03-02T06:00:00.000000Z", "2026-03-02T06:01:00.000000Z")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": ExceptionKind.DEAD_LETTER},
+        {"plant": "OTHER"},
+        {"source": "nsp/filler-3/x"},
+        {"cause": "another"},
+        {"ref": "p1"},
+    ],
+)
+async def test_another_cause_is_another_row(change: dict[str, object], store: Store) -> None:
+    await Desk(store, ManualClock()).report([record(), record(**change)])
+    assert [row["count"] for row in await rows(store, exceptions)] == [1, 1]
+
+
+async def test_a_long_payload_is_cut(store: Store) -> None:
+    await Desk(store, ManualClock()).report([record(payload=b"x" * 100_000)])
+    (row,) = await rows(store, exceptions)
+    assert len(row["payload"]) == 16 * 1024
+
+
+async def test_a_closed_one_that_comes_back_is_open_again(store: Store) -> None:
+    desk = Desk(store, ManualClock())
+    await desk.report([record()])
+    await store.write(
+        lambda connection: connection.execute(exceptions.update().values(state="closed")) and None
+    )
+    assert await Reads(store).open_exceptions() == []
+    await desk.report([record()])
+    (row,) = await Reads(store).open_exceptions()
+    assert row["count"] == 2
+
+
+async def test_nothing_to_report_is_nothing(store: Store) -> None:
+    await Desk(store, ManualClock()).report([])
+    assert await rows(store, exceptions) == []
+
+
+async def test_it_is_part_of_its_unit(store: Store) -> None:
+    desk = Desk(store, ManualClock())
+
+    def unit(connection: object) -> None:
+        desk.add(connection, msgspec.structs.replace(record(), owner="x"))  # type: ignore[arg-type]
+        raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011
+        await store.write(unit)
+    assert await rows(store, exceptions) == []

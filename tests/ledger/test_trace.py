@@ -1,0 +1,234 @@
+"""The explanation, over a made-up story written with the real parts: reading to document and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+import pytest_asyncio
+
+from lineshaft.contracts.catalogue import (
+    EVENTS,
+    MAINTENANCE_ORDER_COMPLETED,
+    THRESHOLD_EXCEEDED,
+    Maintenance,
+)
+from lineshaft.core.clock import rfc3339
+from lineshaft.core.values import Command, Event, Origin, OutcomeState
+from lineshaft.ledger import Claims, Desk, EventLog, Reads
+from lineshaft.model.maintenance import MaintenanceRequest
+from lineshaft.processes import journal
+from lineshaft.processes.journal import Instance, ProcessState, Step, StepState
+from lineshaft.store import Outbox, Store
+from tests.clocks import ManualClock
+from tests.facts import AT, VALUES, breach, completion
+
+SAMPLES = {type(value): value for value in VALUES}
+
+
+@dataclass
+class Story:
+    store: Store
+    breach: Event
+    process_id: str
+    call_id: str
+    key: str
+    webhook: Event
+
+    async def trace(self, key: str) -> dict[str, Any]:
+        return await Reads(self.store).trace(key)
+
+
+@pytest_asyncio.fixture
+async def story(store: Store) -> Story:
+    clock = ManualClock()
+    log, claims = EventLog(store, EVENTS, clock), Claims(store, Outbox(store), clock)
+    told = THRESHOLD_EXCEEDED.make(breach(), plant="NSP", source="/nsp/telemetry", identity=("1",), time=AT)
+    await log.record([told])
+    clock.advance(1)
+    instance = Instance(
+        process_id="process-1",
+        type="corrective_maintenance",
+        version=1,
+        business_key="PUMP-7/low-pressure/x",
+        state=ProcessState.RUNNING,
+        plant="NSP",
+        input=told.data.decode(),
+        correlation_id=told.correlationid,
+        causation_id=told.id,
+        traceparent="",
+        started_at=rfc3339(clock.now()),
+    )
+    keys = [("business_key", instance.business_key)]
+    await store.write(lambda connection: journal.start(connection, instance, keys))
+    clock.advance(1)
+
+    operation = Maintenance.operations["create_request"]
+    answer = SAMPLES[MaintenanceRequest]
+    request = msgspec.structs.replace(answer, id=None, maintenance_order_id=None)
+    origin = Origin(
+        plant="NSP", actor="p", correlation_id=told.correlationid, causation_id="process-1/0", traceparent=""
+    )
+    command = Command(operation=operation.name, request=request, origin=origin)
+    claim = await claims.claim(command, operation, "cmms")
+    clock.advance(1)
+    created = operation.emits.make(  # type: ignore[union-attr]
+        answer,
+        plant="NSP",
+        source="/x",
+        identity=(claim.call_id,),
+        time=clock.now(),
+        correlation_id=told.correlationid,
+        causation_id=claim.call_id,
+    )
+    await claims.posted(claim, operation, answer, 1, created)
+    await log.record([created])
+    call = step(0, "call", operation.name, clock, ref=claim.call_id)
+    await store.write(lambda connection: journal.record(connection, "process-1", call))
+    clock.advance(1)
+
+    waiting = step(1, "wait", MAINTENANCE_ORDER_COMPLETED.type, clock, state=StepState.WAITING)
+    until = clock.now() + timedelta(days=14)
+    await store.write(
+        lambda connection: journal.wait(
+            connection, "process-1", waiting, MAINTENANCE_ORDER_COMPLETED.type, "MO-1", until.timestamp(), ""
+        )
+    )
+    clock.advance(3600)
+    # a webhook of the CMMS: it knows nothing of the story
+    webhook = MAINTENANCE_ORDER_COMPLETED.make(
+        completion(), plant="NSP", source="/nsp/cmms", identity=("w",), time=clock.now()
+    )
+    await log.record([webhook])
+    at = rfc3339(clock.now())
+    await store.write(
+        lambda connection: journal.deliver(
+            connection, webhook.id, webhook.type, webhook.subject, webhook.data.decode(), at
+        )
+    )
+    return Story(store, told, "process-1", claim.call_id, claim.idempotency_key, webhook)
+
+
+def step(
+    number: int, kind: str, name: str, clock: ManualClock, *, ref: str = "", state: StepState = StepState.DONE
+) -> Step:
+    at = rfc3339(clock.now())
+    return Step(step=number, kind=kind, name=name, state=state, input="{}", ref=ref, started_at=at)
+
+
+async def test_it_leads_from_the_reading_to_the_document(story: Story) -> None:
+    (found,) = (await story.trace("PUMP-7"))["stories"]
+    assert found["correlation_id"] == story.breach.id
+    kinds = sorted(node["kind"] for node in found["nodes"])
+    assert kinds == ["call", "document", *["event"] * 3, "process", "reading", "step", "step"]
+    edges = {tuple(edge) for edge in found["edges"]}
+    for edge in [
+        ("reading:RAW:4711", story.breach.id),
+        (story.breach.id, "process-1"),
+        ("process-1", "process-1/0"),
+        ("process-1/0", story.call_id),
+        (story.call_id, "cmms:MR-1"),
+        (story.webhook.id, "process-1/1"),
+    ]:
+        assert edge in edges
+    nodes = {node["id"] for node in found["nodes"]}
+    assert all(cause in nodes and effect in nodes for cause, effect in edges)
+    assert [node["at"] for node in found["nodes"]] == sorted(node["at"] for node in found["nodes"])
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda story: "PUMP-7",
+        lambda story: "MO-1",  # the order's id: in the reply of the call, and in the webhook
+        lambda story: "MR-1",  # document number
+        lambda story: "P-77",  # only in the webhook, which joined the story by being waited for
+        lambda story: story.breach.id,
+        lambda story: story.webhook.id,
+        lambda story: story.call_id,
+        lambda story: story.key,
+        lambda story: story.process_id,
+        lambda story: "PUMP-7/low-pressure/x",
+    ],
+)
+async def test_every_name_of_a_part_finds_the_whole(asked: Any, story: Story) -> None:
+    result = await story.trace(asked(story))
+    assert [found["correlation_id"] for found in result["stories"]] == [story.breach.id]
+    assert (result["query"], result["more"]) == (asked(story), 0)
+    assert len(result["stories"][0]["nodes"]) == 9
+
+
+@pytest.mark.parametrize("key", ["nothing", "", "%", "' or 1=1 --"])
+async def test_an_unknown_key_gives_an_empty_result(key: str, story: Story) -> None:
+    assert await story.trace(key) == {"query": key, "stories": [], "more": 0}
+
+
+async def test_a_webhook_that_nobody_waited_for_is_a_story_of_its_own(store: Store) -> None:
+    log = EventLog(store, EVENTS, ManualClock())
+    webhook = MAINTENANCE_ORDER_COMPLETED.make(
+        completion(), plant="NSP", source="/nsp/cmms", identity=("w",), time=AT
+    )
+    await log.record([webhook])
+    (found,) = (await Reads(store).trace("P-77"))["stories"]
+    assert [node["id"] for node in found["nodes"]] == [webhook.id]
+
+
+async def test_the_newest_stories_are_shown_and_the_others_counted(store: Store) -> None:
+    clock = ManualClock()
+    log = EventLog(store, EVENTS, clock)
+    for number in range(25):
+        at = AT + timedelta(minutes=number)
+        await log.record(
+            [THRESHOLD_EXCEEDED.make(breach(at), plant="NSP", source="/x", identity=(str(number),), time=at)]
+        )
+        clock.advance(60)
+    result = await Reads(store).trace("PUMP-7")
+    assert (len(result["stories"]), result["more"]) == (20, 5)
+    times = [found["nodes"][0]["at"] for found in result["stories"]]
+    assert times == sorted(times, reverse=True)
+    assert times[0] == rfc3339(AT + timedelta(minutes=24))
+
+
+async def test_a_key_of_very_many_events_can_be_asked_for(store: Store) -> None:
+    """More than a statement may have variables: 32 766 in SQLite."""
+    from sqlalchemy import insert
+
+    from lineshaft.store.schema import business_keys
+
+    many = [{"key": "BUSY", "kind": "event", "ref": f"e{n}", "field": "x"} for n in range(33_000)]
+    await store.write(lambda connection: connection.execute(insert(business_keys), many) and None)
+    assert (await Reads(store).trace("BUSY"))["stories"] == []
+
+
+async def test_times_with_another_offset_are_put_in_order(store: Store) -> None:
+    log = EventLog(store, EVENTS, ManualClock())
+    data = msgspec.json.decode(msgspec.json.encode(breach()))
+    data["evidence"]["time"] = "2026-03-02T06:59:00+01:00"  # 05:59 UTC
+    event = THRESHOLD_EXCEEDED.make(breach(), plant="NSP", source="/x", identity=("1",), time=AT)
+    await log.record([msgspec.structs.replace(event, data=msgspec.json.encode(data))])
+    (found,) = (await Reads(store).trace("PUMP-7"))["stories"]
+    assert [node["kind"] for node in found["nodes"]] == ["reading", "event"]
+    assert found["nodes"][0]["at"] == "2026-03-02T05:59:00.000000Z"
+
+
+async def test_the_read_model_shows_what_is_there(story: Story) -> None:
+    reads = Reads(story.store)
+    assert [row["type"] for row in await reads.recent_events(1)] == [MAINTENANCE_ORDER_COMPLETED.type]
+    assert len(await reads.recent_events()) == 3
+    (call,) = await reads.recent_calls()
+    assert (call["state"], call["document"]) == (OutcomeState.POSTED, "MR-1")
+    (process,) = await reads.recent_processes()
+    assert process["state"] == "running"
+    await Desk(story.store, ManualClock()).report([])
+    assert await reads.open_exceptions() == []
+    assert await reads.counts() == {
+        "events": 3,
+        "outbox": 1,
+        "exceptions.open": 0,
+        "calls.posted": 1,
+        "processes.running": 1,
+    }
+    assert msgspec.json.encode(await reads.recent_calls())
