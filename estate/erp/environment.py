@@ -100,16 +100,28 @@ def _build(ready: Path, name: str, server_module: Path, on_progress: Callable[[s
 def _install(root: Path, server_module: Path) -> None:
     module = root / "server_module"  # a copy: building a wheel writes beside its sources
     shutil.copytree(server_module, module, ignore=shutil.ignore_patterns("__pycache__"))
-    python = _python(root / "venv")
-    if uv := _uv():
-        _run([uv, "venv", "--quiet", "--python", sys.executable, str(root / "venv")])
-        install = [uv, "pip", "install", "--quiet", "--python", str(python)]
-    else:
+    try:
+        _install_with_uv(root, module)
+    except PermanentFault:  # no uv, or it cannot reach the index: pip knows its own settings
+        shutil.rmtree(root / "venv", ignore_errors=True)
         venv.create(root / "venv", with_pip=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        pip = [str(_python(root / "venv")), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        _install_packages(pip, module)
+    shutil.rmtree(module)
+
+
+def _install_with_uv(root: Path, module: Path) -> None:
+    """raises PermanentFault"""
+    uv = _uv()
+    if uv is None:
+        raise PermanentFault("there is no uv", code="erp_environment")
+    _run([uv, "venv", "--quiet", "--python", sys.executable, str(root / "venv")])
+    _install_packages([uv, "pip", "install", "--quiet", "--python", str(_python(root / "venv"))], module)
+
+
+def _install_packages(install: list[str], module: Path) -> None:
     _run([*install, "--require-hashes", "-r", str(HERE / "requirements.txt")])
     _run([*install, "--no-deps", str(module)])
-    shutil.rmtree(module)
 
 
 def _uv() -> str | None:

@@ -17,6 +17,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,7 +41,7 @@ HOST = "127.0.0.1"
 RESET = struct.pack("ii", 1, 0)
 
 
-class SimulatedSystem:
+class SimulatedSystem(ABC):
     """One system: `async with CmmsSystem(data_dir, port=0) as cmms: cmms.url`.
 
     data_dir  holds `<name>.sqlite`; a later start on the same folder goes on with the same data
@@ -72,21 +73,21 @@ class SimulatedSystem:
             raise RuntimeError(f"{self.name} is not running; start it first")
         return self._database
 
+    @abstractmethod
     def routes(self) -> list[Route]:
         """The business API."""
-        raise NotImplementedError
 
+    @abstractmethod
     def seed(self) -> None:
         """Fill an empty database with the example plant; runs in a transaction."""
-        raise NotImplementedError
 
-    def opened(self) -> None:
+    def opened(self) -> None:  # noqa: B027 - optional
         """Called when the database is open, before seed(): a place to build what works on it."""
 
     def seeded(self) -> bool:
         return self.database.row("SELECT 1 FROM counter WHERE prefix = 'seeded'") is not None
 
-    async def started(self) -> None:
+    async def started(self) -> None:  # noqa: B027 - optional
         """Called when the server listens: a place to start background tasks (append them to `tasks`)."""
 
     async def start(self) -> None:

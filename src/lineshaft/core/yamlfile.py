@@ -19,6 +19,7 @@ __all__ = ["YamlFile"]
 
 T = TypeVar("T")
 _REFERENCE = re.compile(r"\$\{(env|file):([^}]+)\}")
+_SECRETS = ("password", "secret", "key", "token", "bearer")  # such values are never printed
 Place = Sequence[str | int]
 
 
@@ -126,11 +127,20 @@ def _dotted(place: Sequence[str | int]) -> str:
 
 
 def _said(found: Any, schema: Any) -> Iterator[tuple[list[str | int], str]]:
-    """A finding as (place, words); an unknown name stands at its own place, with the nearest known one."""
+    """A finding as (place, words); an unknown name stands at its own place, with the nearest known one.
+
+    Of an optional section its own findings are told, not that it is neither absent nor valid.
+    """
+    for branch in getattr(found.kind, "context", ()):
+        if not any(inner.kind.name == "type" and "null" in inner.message for inner in branch):
+            for inner in branch:
+                yield from _said(inner, schema)
+            return
     place = list(found.instance_path)
     unexpected = getattr(found.kind, "unexpected", None)
     if not unexpected:
-        yield place, found.message
+        secret = bool(place) and any(word in str(place[-1]) for word in _SECRETS)
+        yield place, "is no text; put it in quotes" if secret else found.message
         return
     for step in found.schema_path[:-1]:
         schema = schema[step]

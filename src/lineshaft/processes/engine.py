@@ -200,9 +200,11 @@ class Engine:
         instance, steps = await self._store.read(lambda connection: journal.load(connection, process_id))
         if instance.state in (ProcessState.COMPLETED, ProcessState.PARKED):
             return
-        if instance.state is ProcessState.RETRYING and instance.wake_at is not None:
-            if instance.wake_at > self._clock.now().timestamp():  # woken before its time: it keeps its pause
-                return
+        if (
+            instance.state is ProcessState.RETRYING
+            and (instance.wake_at or 0) > self._clock.now().timestamp()
+        ):
+            return  # woken before its time, say by its event told again: it keeps its pause
         definition = self._definitions.get((instance.type, instance.version))
         if definition is None:
             known = ", ".join(f"{name} v{version}" for name, version in self._definitions)
