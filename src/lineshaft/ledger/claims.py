@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Update, bindparam, select, update
 
 from lineshaft.contracts.capability import Operation
 from lineshaft.contracts.schema import business_keys as keys_of
 from lineshaft.core.clock import Clock, rfc3339
 from lineshaft.core.ids import business_key, new_id
 from lineshaft.core.values import Command, Event, OutcomeState, Value
-from lineshaft.ledger.rows import inserted, note_business_keys
+from lineshaft.ledger.key_index import note_business_keys
 from lineshaft.store import Outbox, Store
 from lineshaft.store.schema import business_keys, calls
+from lineshaft.store.statements import inserted
 
 __all__ = ["Claim", "Claims"]
 
@@ -120,11 +122,18 @@ class Claims:
 
     def _note(self, connection: Connection, claim: Claim, attempts: int, changes: dict[str, Any]) -> None:
         """attempts counts this claim's only: a unit may run twice, so nothing is added to the row."""
-        connection.execute(
-            update(calls)
-            .where(calls.c.call_id == claim.call_id, calls.c.state != OutcomeState.POSTED)
-            .values(attempts=attempts, finished_at=rfc3339(self._clock.now()), **changes)
-        )
+        row = {"attempts": attempts, "finished_at": rfc3339(self._clock.now()), **changes}
+        connection.execute(_note_once(tuple(row)), row | {"noted": claim.call_id})
+
+
+@cache
+def _note_once(columns: tuple[str, ...]) -> Update:
+    """What was posted stays posted."""
+    return (
+        update(calls)
+        .where(calls.c.call_id == bindparam("noted"), calls.c.state != OutcomeState.POSTED)
+        .values({name: bindparam(name) for name in columns})
+    )
 
 
 def _claim(row: Any, *, earlier: OutcomeState | None) -> Claim:

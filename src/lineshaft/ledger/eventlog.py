@@ -12,9 +12,10 @@ from lineshaft.contracts.schema import business_keys as keys_of
 from lineshaft.core.clock import Clock, rfc3339
 from lineshaft.core.errors import ContractViolation
 from lineshaft.core.values import Event
-from lineshaft.ledger.rows import insert_new, note_business_keys
+from lineshaft.ledger.key_index import note_business_keys
 from lineshaft.store import Store
 from lineshaft.store.schema import business_keys, events
+from lineshaft.store.statements import insert_new
 
 __all__ = ["EventLog"]
 

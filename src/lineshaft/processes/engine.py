@@ -77,6 +77,7 @@ class Engine:
         self._ready: asyncio.Queue[str] = asyncio.Queue()
         self._active: set[str] = set()
         self._again: set[str] = set()
+        self._started: dict[str, Instance] = {}  # written a moment ago, so that it need not be read
         self._next_wake = float("inf")
         self._timer_changed = asyncio.Event()
 
@@ -134,6 +135,7 @@ class Engine:
             )
         keys = [("business_key", key), *keys_of(value)]
         if await self._store.write(lambda connection: journal.start(connection, instance, keys)):
+            self._started[instance.process_id] = instance
             _LOG.info("process.started", process=definition.name, key=key)
         self._wake(instance.process_id)
 
@@ -197,7 +199,12 @@ class Engine:
             self._timer_changed.set()
 
     async def _advance(self, process_id: str) -> None:
-        instance, steps = await self._store.read(lambda connection: journal.load(connection, process_id))
+        started = self._started.pop(process_id, None)
+        instance, steps = (
+            (started, [])
+            if started is not None
+            else await self._store.read(partial(journal.load, process_id=process_id))
+        )
         if instance.state in (ProcessState.COMPLETED, ProcessState.PARKED):
             return
         if (

@@ -7,10 +7,10 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Table, delete, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Row, delete, func, select, update
 
 from lineshaft.store.schema import business_keys, process_steps, process_waits, processes, signals
+from lineshaft.store.statements import insert_new, inserted, put, set_columns
 
 __all__ = [
     "Instance",
@@ -77,22 +77,14 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: str = ""
 
 
-def _insert(connection: Connection, table: Table) -> Any:
-    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
-
-
 def start(connection: Connection, instance: Instance, keys: Sequence[tuple[str, str]]) -> bool:
     """True when this business key starts now, False when it had started before."""
     row = msgspec.structs.asdict(instance) | {"updated_at": instance.started_at}
-    # RETURNING tells whether there was a new row: a driver may not count inserts
-    told = _insert(connection, processes).values(**row).on_conflict_do_nothing()
-    begun = connection.execute(told.returning(processes.c.process_id)).first()
-    if begun and keys:
-        rows = [
-            {"key": key, "kind": "process", "ref": instance.process_id, "field": field} for field, key in keys
-        ]
-        connection.execute(_insert(connection, business_keys).on_conflict_do_nothing(), rows)
-    return begun is not None
+    begun = inserted(connection, processes, row)
+    if begun:
+        keyed = {"kind": "process", "ref": instance.process_id}
+        insert_new(connection, business_keys, [keyed | {"key": key, "field": field} for field, key in keys])
+    return begun
 
 
 def load(connection: Connection, process_id: str) -> tuple[Instance, list[Step]]:
@@ -108,21 +100,12 @@ def load(connection: Connection, process_id: str) -> tuple[Instance, list[Step]]
 
 def record(connection: Connection, process_id: str, step: Step) -> None:
     """Write a step, over an earlier unfinished state of the same step."""
-    row = msgspec.structs.asdict(step)
-    connection.execute(
-        _insert(connection, process_steps)
-        .values(process_id=process_id, **row)
-        .on_conflict_do_update(index_elements=["process_id", "step"], set_=row)
-    )
+    put(connection, process_steps, {"process_id": process_id, **msgspec.structs.asdict(step)})
 
 
 def set_state(connection: Connection, process_id: str, state: ProcessState, at: str, **changes: Any) -> None:
     changes.setdefault("wake_at", None)
-    connection.execute(
-        update(processes)
-        .where(processes.c.process_id == process_id)
-        .values(state=state, updated_at=at, **changes)
-    )
+    set_columns(connection, processes, process_id, {"state": state, "updated_at": at, **changes})
 
 
 def wait(
@@ -139,11 +122,8 @@ def wait(
         record(connection, process_id, step)
         return step
     event_id = signal.event_id if signal else ""
-    connection.execute(
-        _insert(connection, process_waits)
-        .values(process_id=process_id, step=step.step, event_type=event_type, key=key, event_id=event_id)
-        .on_conflict_do_update(index_elements=["process_id", "step"], set_={"event_id": event_id})
-    )
+    waiting = {"process_id": process_id, "step": step.step, "event_type": event_type, "key": key}
+    put(connection, process_waits, waiting | {"event_id": event_id})
     if signal:
         step = msgspec.structs.replace(
             step, state=StepState.DONE, output=signal.data, ref=event_id, finished_at=at
@@ -180,11 +160,8 @@ def deliver(
 
     Delivered again, it names those that still have to run on: the first time may not have come to wake them.
     """
-    connection.execute(
-        _insert(connection, signals)
-        .values(event_id=event_id, event_type=event_type, key=key, data=data, received_at=at)
-        .on_conflict_do_nothing()
-    )
+    signal = {"event_id": event_id, "event_type": event_type, "key": key, "data": data, "received_at": at}
+    insert_new(connection, signals, [signal])
     again = select(process_waits.c.process_id).where(process_waits.c.event_id == event_id)
     woken = connection.execute(
         select(process_waits.c.process_id, process_waits.c.step).where(

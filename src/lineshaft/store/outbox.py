@@ -11,13 +11,13 @@ from collections.abc import Sequence
 import msgspec
 import structlog
 from sqlalchemy import Connection, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from lineshaft.core.errors import LineshaftError
 from lineshaft.core.ports import EventPublisher
 from lineshaft.core.values import Event
 from lineshaft.store.engine import Store
 from lineshaft.store.schema import outbox
+from lineshaft.store.statements import insert_new
 
 __all__ = ["Outbox"]
 
@@ -33,12 +33,8 @@ class Outbox:
 
     def add(self, connection: Connection, event: Event) -> None:
         """Inside a unit of work. The same event id twice is one row."""
-        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-        connection.execute(
-            insert(outbox)
-            .values(event_id=event.id, event=msgspec.json.encode(event).decode())
-            .on_conflict_do_nothing()
-        )
+        row = {"event_id": event.id, "event": msgspec.json.encode(event).decode()}
+        insert_new(connection, outbox, [row])
 
     def wake(self) -> None:
         """Called after the unit is committed."""

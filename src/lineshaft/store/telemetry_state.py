@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from lineshaft.store.engine import Store
 from lineshaft.store.schema import telemetry_state
+from lineshaft.store.statements import put
 
 __all__ = ["TelemetryState"]
 
@@ -24,16 +24,10 @@ class TelemetryState:
 
     async def save(self, changed: dict[str, bytes]) -> None:
         """All in one transaction, durable when it returns."""
-        rows = [{"name": name, "value": value} for name, value in changed.items()]
 
         def unit(connection: Connection) -> None:
-            insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(
-                telemetry_state
-            )
-            connection.execute(
-                insert.on_conflict_do_update(index_elements=["name"], set_={"value": insert.excluded.value}),
-                rows,
-            )
+            for name, value in changed.items():
+                put(connection, telemetry_state, {"name": name, "value": value})
 
-        if rows:
+        if changed:
             await self._store.write(unit)

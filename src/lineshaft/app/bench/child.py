@@ -45,8 +45,7 @@ class Child:
 async def child(module: str) -> AsyncIterator[Child]:
     """A module of this package, run as a program.
 
-    Its session is its own, so that Ctrl-C reaches only us; the end of its standard input, however that comes
-    about, ends it.
+    Ctrl-C in a terminal reaches only us; the end of its standard input, however that comes about, ends it.
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", module, stdin=PIPE, stdout=PIPE, start_new_session=True
