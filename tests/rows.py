@@ -1,4 +1,4 @@
-"""What is in a table, as plain dicts."""
+"""What is in a table, as plain dicts, in the order of its primary key."""
 
 from __future__ import annotations
 
@@ -12,6 +12,5 @@ __all__ = ["rows"]
 
 
 async def rows(store: Store, table: Table) -> list[dict[str, Any]]:
-    return await store.read(
-        lambda connection: [dict(row._mapping) for row in connection.execute(select(table))]
-    )
+    everything = select(table).order_by(*table.primary_key)
+    return await store.read(lambda connection: [dict(row._mapping) for row in connection.execute(everything)])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import Connection, event, insert, select, text
+from sqlalchemy import Connection, event, insert, text
 
 from lineshaft.core.errors import PermanentFault, TransientFault
 from lineshaft.store import Store
@@ -134,13 +135,15 @@ async def test_a_reader_never_sees_half_a_unit(store: Store) -> None:
 
 
 async def test_reads_run_beside_a_long_write(store: Store) -> None:
-    def long(connection: Connection) -> None:
+    begun, read = threading.Event(), threading.Event()
+
+    def long(connection: Connection) -> bool:
         connection.execute(insert(telemetry_state).values(name="one", value=b""))
-        time.sleep(0.3)
+        begun.set()
+        return read.wait(30)
 
     write = asyncio.create_task(store.write(long))
-    await asyncio.sleep(0.05)
-    began = time.monotonic()
-    await store.read(lambda connection: connection.execute(select(telemetry_state)).all())
-    assert time.monotonic() - began < 0.2
-    await write
+    await asyncio.to_thread(begun.wait)
+    assert await names(store) == []
+    read.set()
+    assert await write
