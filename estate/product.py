@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import Process
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -34,8 +35,9 @@ def free_port() -> int:
 
 
 class Product:
-    """folder  holds `lineshaft.yaml` and the data
-    tags    tag list of the example plant, by file name
+    """folder       holds `lineshaft.yaml` and the data
+    tags         tag list: a file name of the example plant, or a path
+    deadlines_s  for one attempt, by system; else 20 s for ERP, 5 s for the others
 
     Its ports stay the same over restarts.
     """
@@ -48,8 +50,10 @@ class Product:
         store_url: str = "",
         console_port: int = 0,
         mqtt_port: int = 0,
+        deadlines_s: Mapping[str, float] | None = None,
     ) -> None:
         self.folder = folder
+        self.deadlines_s = dict(deadlines_s or {})
         self.tags = tags
         self.console_port = console_port or free_port()
         self.mqtt_port = mqtt_port or free_port()
@@ -83,6 +87,11 @@ class Product:
             raise RuntimeError("the product does not run")
         return self._process.pid
 
+    @property
+    def has_ended(self) -> bool:
+        """By itself: it was started, and neither killed nor stopped."""
+        return self._process is not None and self._process.returncode is not None
+
     def write_settings(self, erp_url: str, erp_key: str, rest_urls: dict[str, str]) -> None:
         """rest_urls: system name → base address, for cmms, inventory, mes and planning."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -96,7 +105,7 @@ class Product:
                     "key": self._secret("erp_key", erp_key),
                     "storage": {PLANT: "STO"},
                 },
-                "policy": {"deadline_s": 20.0, "concurrency": 4},
+                "policy": {"deadline_s": self.deadlines_s.get("erp", 20.0), "concurrency": 4},
             }
         }
         for name, url in rest_urls.items():
@@ -107,7 +116,7 @@ class Product:
                 "connector": "rest",
                 "title": titles[name],
                 "options": options,
-                "policy": {"deadline_s": 5.0},
+                "policy": {"deadline_s": self.deadlines_s.get(name, 5.0)},
             }
         settings = {
             "enterprise": ENTERPRISE,

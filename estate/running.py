@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +13,7 @@ from estate.erp.books import Books
 from estate.erp.server import TrytonServer
 from estate.machines.mqtt_device import FillerDevice
 from estate.machines.sparkplug_filler import SparkplugFiller
+from estate.plant import MACHINES, Machine
 from estate.product import Product
 from estate.systems.cmms import CmmsSystem
 from estate.systems.inventory import InventorySystem
@@ -36,6 +37,8 @@ class RunningEstate:
     duplicates  copies of each MQTT message and each webhook
     technician  who works in the CMMS
     sparkplug   the filler speaks Sparkplug B instead of JSON
+    machines    those that CMMS and MES know; tags: the list that fits them
+    between     what stands between the product and a system: of its name and address, the address to be told
     """
 
     def __init__(
@@ -49,26 +52,32 @@ class RunningEstate:
         store_url: str = "",
         console_port: int = 0,
         mqtt_port: int = 0,
+        machines: Sequence[Machine] = MACHINES,
+        tags: str = "",
+        deadlines_s: Mapping[str, float] | None = None,
+        between: Callable[[str, str], Awaitable[str]] | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.folder = folder
+        self._between = between
         self._say = say
         self._stack = AsyncExitStack()
         self.product = Product(
             folder / "product",
-            tags="tags-sparkplug.csv" if sparkplug else "tags.csv",
+            tags=tags or ("tags-sparkplug.csv" if sparkplug else "tags.csv"),
             store_url=store_url,
             console_port=console_port,
             mqtt_port=mqtt_port,
+            deadlines_s=deadlines_s,
         )
         target = WebhookTarget(
             url=f"{self.product.url}/webhooks/cmms/order-completed",
             secret=self.product.webhook_secret,
             duplicates=duplicates,
         )
-        self.cmms = CmmsSystem(folder / "cmms", webhook=target, technician=technician)
+        self.cmms = CmmsSystem(folder / "cmms", webhook=target, technician=technician, machines=machines)
         self.inventory = InventorySystem(folder / "inventory")
-        self.mes = MesSystem(folder / "mes")
+        self.mes = MesSystem(folder / "mes", machines=machines)
         self.planning = PlanningSystem(folder / "planning")
         self.technician = technician
         link: dict[str, Any] = {
@@ -105,15 +114,17 @@ class RunningEstate:
         }
         for system in systems.values():
             await self._stack.enter_async_context(system)
-        self.product.write_settings(
-            self.erp.url, self.erp.key, {name: system.url for name, system in systems.items()}
-        )
+        urls = {name: await self._told(name, system.url) for name, system in systems.items()}
+        self.product.write_settings(await self._told("erp", self.erp.url), self.erp.key, urls)
         note_last_run(self.product.settings_path)
         await self.product.start()
         self._stack.push_async_callback(self.product.stop)
         self.store = Store.open(self.product.store_url or f"sqlite:///{self.product.data_dir}/lineshaft.db")
         self._stack.push_async_callback(self.store.close)
         self._stack.push_async_callback(lambda: asyncio.to_thread(self.filler.stop))
+
+    async def _told(self, name: str, url: str) -> str:
+        return url if self._between is None else await self._between(name, url)
 
     async def _stop_erp(self) -> None:
         await self.erp.stop()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import structlog
 
+from estate.chaos.run import run_chaos
 from estate.erp.books import Row
 from estate.running import ASSET, SEAL_KIT, RunningEstate
 from estate.scenarios import disturbances
@@ -18,7 +19,7 @@ from estate.scenarios.demo import play
 from estate.scenarios.protocol import Protocol, StepFailed
 from estate.technician import Technician
 from lineshaft.app.last_run import cache_dir
-from lineshaft.app.scenarios import ScenarioResult, ScenarioStep
+from lineshaft.app.scenarios import ChaosPlan, ChaosResult, ScenarioResult, ScenarioStep
 from lineshaft.core.errors import LineshaftError
 
 __all__ = ["SCENARIO", "PressureBreach"]
@@ -115,6 +116,10 @@ class PressureBreach:
 
     async def demo(self, say: Callable[[str], None]) -> None:
         await play(say)
+
+    async def chaos(self, plan: ChaosPlan, say: Callable[[str], None]) -> ChaosResult:
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("warning"))
+        return await run_chaos(plan, _fresh_folder("chaos"), say)
 
     async def _play(self, variant: str, estate: RunningEstate, protocol: Protocol) -> None:
         wanted = _IN_STOCK

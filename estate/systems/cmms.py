@@ -38,6 +38,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from estate.plant import MACHINES, Machine
 from estate.systems import cmms_orders, webhooks_out
 from estate.systems.child import serve_child
 from estate.systems.cmms_orders import OrderBook, error
@@ -52,6 +53,7 @@ __all__ = ["CmmsSystem"]
 class CmmsSystem(SimulatedSystem):
     """webhook     who is told of completed orders; None: as the database says, `PUT /api/webhook` sets it
     technician  who works on the orders; None: nobody, orders wait for `complete`
+    machines    whose assets it knows
     """
 
     name: ClassVar[str] = "cmms"
@@ -72,11 +74,13 @@ class CmmsSystem(SimulatedSystem):
         *,
         webhook: WebhookTarget | None = None,
         technician: Technician | None = None,
+        machines: Sequence[Machine] = MACHINES,
         retry_base_s: float = 0.5,
     ) -> None:
         super().__init__(data_dir, port)
         self._webhook = webhook
         self._technician = technician
+        self._machines = machines
         self._retry_base_s = retry_base_s
 
     async def started(self) -> None:
@@ -88,7 +92,7 @@ class CmmsSystem(SimulatedSystem):
             self.tasks.append(asyncio.create_task(work, name="technician"))
 
     def opened(self) -> None:
-        self.book = OrderBook(self.database)
+        self.book = OrderBook(self.database, self._machines)
         self.webhooks = WebhookSender(self.database, retry_base_s=self._retry_base_s)
 
     def seed(self) -> None:

@@ -6,12 +6,13 @@ A work order is RELEASED when opened, WAITING_PARTS or READY by its task, and DO
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-from estate.plant import MACHINES
+from estate.plant import MACHINES, Machine
 from estate.systems.database import Database, Row
 from estate.systems.refusal import Refusal
 from estate.technician import Completion, WaitingOrder
@@ -28,6 +29,8 @@ CREATE TABLE IF NOT EXISTS work_requests (request_no TEXT PRIMARY KEY, asset_no 
 CREATE INDEX IF NOT EXISTS work_requests_ref ON work_requests (external_ref);
 CREATE TABLE IF NOT EXISTS work_orders (work_order_no TEXT PRIMARY KEY, request_no TEXT, asset_no TEXT,
     title TEXT, status TEXT, task_remark TEXT, part_lines TEXT, opened_at TEXT, task_at TEXT);
+CREATE INDEX IF NOT EXISTS work_orders_asset ON work_orders (asset_no);
+CREATE INDEX IF NOT EXISTS work_orders_status ON work_orders (status);
 CREATE TABLE IF NOT EXISTS notes (note_no TEXT PRIMARY KEY, work_order_no TEXT, text TEXT, kind TEXT,
     external_ref TEXT, created_at TEXT);
 CREATE TABLE IF NOT EXISTS task_updates (update_no TEXT PRIMARY KEY, work_order_no TEXT, status TEXT,
@@ -48,12 +51,13 @@ def error(status: int, code: str, text: str) -> Refusal:
 class OrderBook:
     """changed: set whenever an order's state changes, for whoever waits for work."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, machines: Sequence[Machine] = MACHINES) -> None:
         self._database = database
+        self._machines = machines
         self.changed = asyncio.Event()
 
     def seed(self) -> None:
-        for machine in MACHINES:
+        for machine in self._machines:
             self._database.insert(
                 "assets",
                 {

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, ClassVar
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from estate.plant import MACHINES, ORDER, WORK_CENTER
+from estate.plant import MACHINES, ORDER, WORK_CENTER, Machine
 from estate.systems.child import serve_child
 from estate.systems.refusal import Refusal, json_object
 from estate.systems.server import SimulatedSystem
@@ -35,13 +36,19 @@ CREATE TABLE IF NOT EXISTS jobs (job_no TEXT PRIMARY KEY, order_no TEXT, work_ce
 
 
 class MesSystem(SimulatedSystem):
+    """machines: those that it knows."""
+
     name: ClassVar[str] = "mes"
     schema: ClassVar[str] = SCHEMA
     effects: ClassVar[Sequence[str]] = ()
     state: ClassVar[Sequence[str]] = ("jobs",)
 
+    def __init__(self, data_dir: Path, port: int = 0, *, machines: Sequence[Machine] = MACHINES) -> None:
+        super().__init__(data_dir, port)
+        self._machines = machines
+
     def seed(self) -> None:
-        for machine in MACHINES:
+        for machine in self._machines:
             self.database.insert("machines", {"machine": machine.equipment, "work_centre": WORK_CENTER})
         now = datetime.now(UTC)
         self.database.insert(

@@ -3,8 +3,8 @@ from __future__ import annotations
 import inspect
 
 import lineshaft.backbone as room
-from lineshaft.backbone import Backbone, MqttIngest, Publisher
-from lineshaft.core.ports import EventPublisher, RawSource
+from lineshaft.backbone import Backbone, MqttIngest, Publisher, RawAgain
+from lineshaft.core.ports import EventPublisher, RawDestination, RawSource
 
 
 def test_the_public_names_are_these() -> None:
@@ -23,8 +23,10 @@ def test_the_public_names_are_these() -> None:
         "MqttUser",
         "NatsServer",
         "Publisher",
+        "RawAgain",
         "Redelivery",
         "Will",
+        "credentials",
         "event_subject",
         "from_message",
         "stream_of",
@@ -34,7 +36,7 @@ def test_the_public_names_are_these() -> None:
 
 
 def test_the_ports_are_implemented_to_the_letter() -> None:
-    for port, ours in ((EventPublisher, Publisher), (RawSource, MqttIngest)):
+    for port, ours in ((EventPublisher, Publisher), (RawSource, MqttIngest), (RawDestination, RawAgain)):
         for name, declared in inspect.getmembers(port, inspect.isfunction):
             if not name.startswith("_"):
                 wanted, given = inspect.signature(declared), inspect.signature(getattr(ours, name))

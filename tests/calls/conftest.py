@@ -8,8 +8,8 @@ import pytest
 
 from lineshaft.calls import CallPolicy, Door, System
 from lineshaft.core.clock import Clock, SystemClock
-from lineshaft.ledger import Claims
-from lineshaft.store import Outbox, Store
+from lineshaft.ledger import Audit, Claims
+from lineshaft.store import Outbox, Store, Worker
 from tests.books import ACTOR, PLANT, Books, Ledgerman
 
 OpenDoor = Callable[..., Door]
@@ -19,13 +19,18 @@ QUICK = CallPolicy(
 
 
 def door_on(
-    store: Store, target: Ledgerman, policy: CallPolicy = QUICK, clock: Clock | None = None, **changes: object
+    store: Store,
+    target: Ledgerman,
+    policy: CallPolicy = QUICK,
+    clock: Clock | None = None,
+    worker: Worker | None = None,
+    **changes: object,
 ) -> Door:
     """A door as a fresh start of the product makes it."""
     clock = clock or SystemClock()
     system = System("books", target, {"books": Books}, policy, clock)
     permissions = {ACTOR: frozenset(("books.post", "books.balance", "books.missing"))}
-    claims = Claims(store, Outbox(store), clock)
+    claims = Claims(store, Outbox(store), Audit("node", clock), clock, worker)
     arguments = {"plant": PLANT, "source": "/test/NSP/lineshaft/1", "clock": clock} | changes
     return Door(claims, [system], permissions, **arguments)  # type: ignore[arg-type]
 

@@ -239,7 +239,7 @@ async def test_calls_under_one_key_at_the_same_time_send_once(store: Store, open
     assert {outcome.document for outcome in outcomes} == {"D1"}
     assert sum(not outcome.replayed for outcome in outcomes) == 1
     assert (len(target.effects), target.sends) == (1, 1)
-    assert not door._under_way
+    assert len(door._turns) == 0
 
 
 async def test_calls_under_many_keys_are_independent(store: Store, open_door: OpenDoor) -> None:
@@ -260,7 +260,7 @@ async def test_calls_under_many_keys_are_independent(store: Store, open_door: Op
     assert target.most_effects_of_one_key == 1
     assert len(target.effects) == 60
     assert await state_of(store) == [("posted", "")] * 60
-    assert not door._under_way
+    assert len(door._turns) == 0
 
 
 async def test_a_query_is_asked_and_leaves_nothing_behind(store: Store, open_door: OpenDoor) -> None:

@@ -77,7 +77,7 @@ async def test_requests_start_evenly_spaced() -> None:
     loop = asyncio.get_running_loop()
 
     async def one() -> None:
-        async with limits.slot():
+        async with limits:
             starts.append(loop.time())
 
     await asyncio.gather(*(one() for _ in range(11)))
@@ -90,7 +90,7 @@ async def test_no_more_than_concurrency_are_under_way() -> None:
 
     async def one() -> None:
         nonlocal under_way, most
-        async with limits.slot():
+        async with limits:
             under_way += 1
             most = max(most, under_way)
             await asyncio.sleep(0.002)
@@ -102,12 +102,12 @@ async def test_no_more_than_concurrency_are_under_way() -> None:
 
 async def test_a_cancelled_wait_gives_its_slot_back() -> None:
     limits = Limits(rate_per_s=1e6, concurrency=1)
-    async with limits.slot():
-        waiting = asyncio.create_task(limits.slot().__aenter__())
+    async with limits:
+        waiting = asyncio.create_task(limits.__aenter__())
         await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-    async with asyncio.timeout(1), limits.slot():
+    async with asyncio.timeout(1), limits:
         pass
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,9 +12,10 @@ from lineshaft.calls import Door
 from lineshaft.core.clock import SystemClock
 from lineshaft.core.errors import BusinessFault, LineshaftError, OutcomeUnknown, TransientFault
 from lineshaft.core.ids import new_id
-from lineshaft.ledger import Claims
-from lineshaft.store import Outbox, Store, Unit
+from lineshaft.ledger import Audit, Claims
+from lineshaft.store import Outbox, Store
 from lineshaft.store.schema import calls, outbox
+from lineshaft.store.writer import Together
 from tests.books import (
     ACTOR,
     PLANT,
@@ -45,12 +45,12 @@ class FaultyStore:
         self._committed = committed
         self.writes = 0
 
-    async def write(self, unit: Unit[object]) -> object:
+    async def write_together(self, work: Together[object, object], item: object) -> object:
         self.writes += 1
         if self.writes != self._at:
-            return await self._store.write(unit)
+            return await self._store.write_together(work, item)
         if self._committed:
-            await self._store.write(unit)
+            await self._store.write_together(work, item)
         raise TransientFault("the database does not take writes")
 
 
@@ -58,7 +58,7 @@ def faulty_door(store: FaultyStore, target: Ledgerman, real: Store) -> Door:
     from lineshaft.calls import System
 
     clock = SystemClock()
-    claims = Claims(store, Outbox(real), clock)  # type: ignore[arg-type]
+    claims = Claims(store, Outbox(real), Audit("node", clock), clock)  # type: ignore[arg-type]
     system = System("books", target, {"books": Books}, QUICK, clock)
     permissions = {ACTOR: frozenset(("books.post",))}
     return Door(claims, [system], permissions, plant=PLANT, source="/x", clock=clock)
@@ -99,9 +99,9 @@ async def test_a_claim_whose_commit_was_not_answered_is_still_a_first_claim(
     target = Ledgerman(reads_back=reads_back)
 
     class Twice:
-        async def write(self, unit: Callable[..., object]) -> object:
-            await store.write(unit)
-            return await store.write(unit)
+        async def write_together(self, work: Together[object, object], item: object) -> object:
+            await store.write_together(work, item)
+            return await store.write_together(work, item)
 
     door = faulty_door(Twice(), target, store)  # type: ignore[arg-type]
     assert (await door.call(booking())).document == "D1"

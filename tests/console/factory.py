@@ -27,7 +27,7 @@ from lineshaft.core.ids import business_key
 from lineshaft.core.ports import HealthState
 from lineshaft.core.quantity import Quantity
 from lineshaft.core.values import Command, Event, ExceptionKind, ExceptionRecord, Origin, OutcomeState, Value
-from lineshaft.ledger import Claims, Desk, EventLog
+from lineshaft.ledger import Audit, Claims, Desk, EventLog
 from lineshaft.model.condition import Evidence, LimitKind, ThresholdExceeded
 from lineshaft.model.inventory import ConsumptionPosting, Reservation, StockMovement
 from lineshaft.model.maintenance import (
@@ -69,7 +69,7 @@ class Factory:
         self.start = start
         self.clock = MovedClock(start)
         self.events = EventLog(store, EVENTS, self.clock)
-        self.claims = Claims(store, Outbox(store), self.clock)
+        self.claims = Claims(store, Outbox(store), Audit("node", self.clock), self.clock)
         self.desk = Desk(store, self.clock)
 
     async def breach(

@@ -50,7 +50,7 @@ async def test_causes_are_named_where_the_order_does_not_tell_them(store: Store)
 
 async def test_what_went_wrong_is_said_in_words(store: Store) -> None:
     story = await told(store, "CAPPER-02")
-    assert story.outcome == "process parked, step rejected, call rejected"
+    assert story.outcome == "process parked, step rejected, call rejected, exception open"
     assert story.tone is Tone.BAD
     assert story.unfinished
     step = next(entry for entry in story.entries if entry.kind == "step")

@@ -27,6 +27,12 @@ def test_a_key_is_the_same_in_every_process_and_version() -> None:
     assert uuid.UUID(business_key("x")).version == 5
 
 
+@given(st.text())
+def test_a_key_is_the_uuid5_of_its_tuple(part: str) -> None:
+    namespace = uuid.uuid5(uuid.NAMESPACE_URL, "https://lineshaft.dev/business-key")
+    assert business_key(part, "x") == str(uuid.uuid5(namespace, f"{len(part)}:{part}1:x"))
+
+
 def test_a_fingerprint_is_of_every_byte() -> None:
     assert fingerprint(b"a") != fingerprint(b"b")
     assert len(fingerprint(b"")) == 64

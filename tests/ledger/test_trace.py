@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 import pytest_asyncio
+from sqlalchemy import Table
 
 from lineshaft.contracts.catalogue import (
     EVENTS,
@@ -17,12 +18,12 @@ from lineshaft.contracts.catalogue import (
     Maintenance,
 )
 from lineshaft.core.clock import rfc3339
-from lineshaft.core.values import Command, Event, Origin, OutcomeState
-from lineshaft.ledger import Claims, Desk, EventLog, Reads
+from lineshaft.core.values import Command, Event, ExceptionKind, ExceptionRecord, Origin, OutcomeState
+from lineshaft.ledger import Audit, Claims, Desk, EventLog, Reads
 from lineshaft.model.maintenance import MaintenanceRequest
-from lineshaft.processes import journal
-from lineshaft.processes.journal import Instance, ProcessState, Step, StepState
 from lineshaft.store import Outbox, Store
+from lineshaft.store.schema import business_keys, process_steps, process_waits, processes
+from lineshaft.store.statements import put
 from tests.clocks import ManualClock
 from tests.facts import AT, VALUES, breach, completion
 
@@ -45,25 +46,26 @@ class Story:
 @pytest_asyncio.fixture
 async def story(store: Store) -> Story:
     clock = ManualClock()
-    log, claims = EventLog(store, EVENTS, clock), Claims(store, Outbox(store), clock)
+    log = EventLog(store, EVENTS, clock)
+    claims = Claims(store, Outbox(store), Audit("node", clock), clock)
     told = THRESHOLD_EXCEEDED.make(breach(), plant="NSP", source="/nsp/telemetry", identity=("1",), time=AT)
     await log.record([told])
     clock.advance(1)
-    instance = Instance(
-        process_id="process-1",
-        type="corrective_maintenance",
-        version=1,
-        business_key="PUMP-7/low-pressure/x",
-        state=ProcessState.RUNNING,
-        plant="NSP",
-        input=told.data.decode(),
-        correlation_id=told.correlationid,
-        causation_id=told.id,
-        traceparent="",
-        started_at=rfc3339(clock.now()),
-    )
-    keys = [("business_key", instance.business_key)]
-    await store.write(lambda connection: journal.start(connection, instance, keys))
+    instance = {
+        "process_id": "process-1",
+        "type": "corrective_maintenance",
+        "version": 1,
+        "business_key": "PUMP-7/low-pressure/x",
+        "state": "running",
+        "plant": "NSP",
+        "input": told.data.decode(),
+        "correlation_id": told.correlationid,
+        "causation_id": told.id,
+        "started_at": rfc3339(clock.now()),
+    }
+    key = {"key": instance["business_key"], "kind": "process", "ref": "process-1", "field": "business_key"}
+    await write(store, processes, instance)
+    await write(store, business_keys, key)
     clock.advance(1)
 
     operation = Maintenance.operations["create_request"]
@@ -86,37 +88,27 @@ async def story(store: Store) -> Story:
     )
     await claims.posted(claim, operation, answer, 1, created)
     await log.record([created])
-    call = step(0, "call", operation.name, clock, ref=claim.call_id)
-    await store.write(lambda connection: journal.record(connection, "process-1", call))
-    clock.advance(1)
-
-    waiting = step(1, "wait", MAINTENANCE_ORDER_COMPLETED.type, clock, state=StepState.WAITING)
-    until = clock.now() + timedelta(days=14)
-    await store.write(
-        lambda connection: journal.wait(
-            connection, "process-1", waiting, MAINTENANCE_ORDER_COMPLETED.type, "MO-1", until.timestamp(), ""
-        )
-    )
+    await write(store, process_steps, step(0, "call", operation.name, clock))
     clock.advance(3600)
     # a webhook of the CMMS: it knows nothing of the story
     webhook = MAINTENANCE_ORDER_COMPLETED.make(
         completion(), plant="NSP", source="/nsp/cmms", identity=("w",), time=clock.now()
     )
     await log.record([webhook])
-    at = rfc3339(clock.now())
-    await store.write(
-        lambda connection: journal.deliver(
-            connection, webhook.id, webhook.type, webhook.subject, webhook.data.decode(), at
-        )
-    )
+    await write(store, process_steps, step(1, "wait", webhook.type, clock))
+    waited = {"process_id": "process-1", "step": "1", "event_type": webhook.type, "key": "MO-1"}
+    await write(store, process_waits, waited | {"event_id": webhook.id})
     return Story(store, told, "process-1", claim.call_id, claim.idempotency_key, webhook)
 
 
-def step(
-    number: int, kind: str, name: str, clock: ManualClock, *, ref: str = "", state: StepState = StepState.DONE
-) -> Step:
+def step(number: int, kind: str, name: str, clock: ManualClock) -> dict[str, Any]:
     at = rfc3339(clock.now())
-    return Step(step=number, kind=kind, name=name, state=state, input="{}", ref=ref, started_at=at)
+    told = {"process_id": "process-1", "step": str(number), "kind": kind, "name": name}
+    return told | {"state": "done", "input": "{}", "started_at": at}
+
+
+async def write(store: Store, table: Table, row: dict[str, Any]) -> None:
+    await store.write(lambda connection: put(connection, table, [row]))
 
 
 async def test_it_leads_from_the_reading_to_the_document(story: Story) -> None:
@@ -159,6 +151,29 @@ async def test_every_name_of_a_part_finds_the_whole(asked: Any, story: Story) ->
     assert [found["correlation_id"] for found in result["stories"]] == [story.breach.id]
     assert (result["query"], result["more"]) == (asked(story), 0)
     assert len(result["stories"][0]["nodes"]) == 9
+
+
+async def test_an_exception_stands_between_what_failed_and_what_was_redriven(story: Story) -> None:
+    failed = ExceptionRecord(
+        kind=ExceptionKind.DEAD_LETTER,
+        plant="NSP",
+        source="processes of x",
+        owner="maintenance",
+        cause="crashed",
+        ref=story.breach.id,
+        correlation_id=story.breach.correlationid,
+    )
+    await Desk(story.store, ManualClock()).report([failed])
+    (row,) = await Reads(story.store).open_exceptions()
+    one = row["exception_id"]
+    again = msgspec.structs.replace(story.breach, id="again", causationid=one)
+    await EventLog(story.store, EVENTS, ManualClock()).record([again])
+    for key in (one, "PUMP-7"):
+        (found,) = (await story.trace(key))["stories"]
+        assert [story.breach.id, one] in found["edges"]
+        assert [one, "again"] in found["edges"]
+        (node,) = [node for node in found["nodes"] if node["kind"] == "exception"]
+        assert (node["id"], node["state"], node["cause"]) == (one, "open", "crashed")
 
 
 @pytest.mark.parametrize("key", ["nothing", "", "%", "' or 1=1 --"])

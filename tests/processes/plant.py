@@ -15,7 +15,8 @@ from lineshaft.core.ids import business_key
 from lineshaft.core.values import Command, Event, Outcome, Value
 from lineshaft.ledger import Desk
 from lineshaft.processes import Engine, ProcessDefinition
-from lineshaft.store import Outbox, Store
+from lineshaft.processes.records import in_order
+from lineshaft.store import Store
 from lineshaft.store.schema import process_steps, processes
 from tests.books import BOOKED, Balance, Books, Posting
 from tests.clocks import ManualClock
@@ -102,7 +103,6 @@ class House:
         self.clock = clock or SystemClock()
         self.engine = Engine(
             engine_store or store,
-            Outbox(store),
             answers,
             definitions,
             Desk(store, self.clock).add,
@@ -130,7 +130,7 @@ class House:
 
     async def steps(self) -> list[dict[str, Any]]:
         found = await rows(self.store, process_steps)
-        return sorted(found, key=lambda row: (str(row["process_id"]), int(row["step"])))
+        return sorted(found, key=lambda row: (str(row["process_id"]), in_order(row["step"])))
 
     async def in_state(self, state: str, count: int = 1) -> None:
         """Wait until so many instances are in the state."""
@@ -143,7 +143,7 @@ class House:
     def pass_time(self, seconds: float) -> None:
         assert isinstance(self.clock, ManualClock)
         self.clock.advance(seconds)
-        self.engine.wake_by(float("-inf"))
+        self.engine.look_by(float("-inf"))
 
 
 def started_by(rule: str = "r1", **changes: Any) -> Event:

@@ -359,7 +359,7 @@ async def test_an_event_told_again_does_not_shorten_the_pause(house: Build, answ
             await here.engine.handle(started_by())
             await asyncio.sleep(0.005)
         assert len(answers.commands) == 1
-        here.pass_time(501)
+        here.pass_time(506)
         await here.in_state("completed")
 
 

@@ -82,7 +82,7 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_what_was_written_before_the_start_goes_out_in_order(store: Store) -> None:
     outbox, backbone = Outbox(store), Backbone()
     for name in "cab":
-        await store.write(lambda connection, name=name: outbox.add(connection, told(name)))  # type: ignore[misc]
+        await store.write(lambda connection, name=name: outbox.add(connection, [told(name)]))  # type: ignore[misc]
     async with running(Outbox(store), backbone):
         await emptied(store)
     assert backbone.taken == [told(name) for name in "cab"]
@@ -93,7 +93,7 @@ async def test_one_id_is_one_row(store: Store) -> None:
 
     def unit(connection: object) -> None:
         for _ in range(3):
-            outbox.add(connection, told("a"))  # type: ignore[arg-type]
+            outbox.add(connection, [told("a")])  # type: ignore[arg-type]
 
     await asyncio.gather(store.write(unit), store.write(unit))
     async with running(outbox, backbone):
@@ -105,7 +105,7 @@ async def test_a_failed_unit_tells_nothing(store: Store) -> None:
     outbox = Outbox(store)
 
     def unit(connection: object) -> None:
-        outbox.add(connection, told("a"))  # type: ignore[arg-type]
+        outbox.add(connection, [told("a")])  # type: ignore[arg-type]
         raise ValueError
 
     with pytest.raises(ValueError):  # noqa: PT011
@@ -117,7 +117,7 @@ async def test_a_wake_up_between_two_looks_is_not_lost(store: Store) -> None:
     outbox, backbone = Outbox(store), Backbone()
     async with running(outbox, backbone):
         for number in range(60):
-            await store.write(lambda connection, n=number: outbox.add(connection, told(f"e{n}")))  # type: ignore[misc]
+            await store.write(lambda connection, n=number: outbox.add(connection, [told(f"e{n}")]))  # type: ignore[misc]
             outbox.wake()
             await asyncio.sleep(0.001 * (number % 3))
         await emptied(store)
@@ -126,7 +126,7 @@ async def test_a_wake_up_between_two_looks_is_not_lost(store: Store) -> None:
 
 async def test_more_than_a_batch_goes_out(store: Store) -> None:
     outbox, backbone = Outbox(store), Backbone()
-    await store.write(lambda connection: [outbox.add(connection, told(f"e{n}")) for n in range(1203)])
+    await store.write(lambda connection: [outbox.add(connection, [told(f"e{n}")]) for n in range(1203)])
     async with running(outbox, backbone):
         await emptied(store)
     assert backbone.distinct == [f"e{number}" for number in range(1203)]
@@ -140,10 +140,10 @@ async def test_a_publisher_that_fails_loses_nothing_and_changes_no_order(
 ) -> None:
     outbox, backbone = Outbox(store), Backbone(faults)
     expected = [f"e{number}" for number in range(5)]
-    await store.write(lambda connection: [outbox.add(connection, told(name)) for name in expected[:3]])
+    await store.write(lambda connection: [outbox.add(connection, [told(name)]) for name in expected[:3]])
     async with running(outbox, backbone):
         await asyncio.sleep(0.003)
-        await store.write(lambda connection: [outbox.add(connection, told(name)) for name in expected[3:]])
+        await store.write(lambda connection: [outbox.add(connection, [told(name)]) for name in expected[3:]])
         outbox.wake()
         await emptied(store)
     assert backbone.distinct == expected
@@ -151,7 +151,7 @@ async def test_a_publisher_that_fails_loses_nothing_and_changes_no_order(
 
 async def test_stopped_after_the_publish_it_publishes_the_same_ids_again(store: Store) -> None:
     outbox = Outbox(store)
-    await store.write(lambda connection: outbox.add(connection, told("a")))
+    await store.write(lambda connection: outbox.add(connection, [told("a")]))
     published = asyncio.Event()
 
     class Slow(Backbone):

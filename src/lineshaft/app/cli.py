@@ -7,33 +7,41 @@ import os
 import signal
 import sys
 from collections.abc import Coroutine
-from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import msgspec
 import structlog
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from lineshaft import __version__
+from lineshaft.app.audit_cli import audit
 from lineshaft.app.bench import bench
+from lineshaft.app.chaos_cli import chaos
 from lineshaft.app.doctor import examine
-from lineshaft.app.last_run import last_run_settings
+from lineshaft.app.exceptions_cli import exceptions
 from lineshaft.app.node import Node
 from lineshaft.app.plant_data import read_plant
-from lineshaft.app.scenarios import Scenario, ScenarioResult, ScenarioStep, load_scenarios
-from lineshaft.app.settings import load_settings
+from lineshaft.app.scenarios import ScenarioResult, ScenarioStep, chosen_scenario, load_scenarios
+from lineshaft.app.settings import load_settings, store_url
+from lineshaft.app.terminal import (
+    ConfigOption,
+    JsonOption,
+    ask_store,
+    err,
+    known_settings,
+    out,
+    run_async,
+    settings_path,
+)
 from lineshaft.app.trace_view import print_trace
 from lineshaft.core.clock import SystemClock
 from lineshaft.core.errors import ConfigError, LineshaftError
-from lineshaft.ledger import Reads
-from lineshaft.store import Store
+from lineshaft.ledger.trace import trace as explain
 
 __all__ = ["app", "main"]
 
-T = TypeVar("T")
 app = typer.Typer(
     name="lineshaft",
     help="Keeps a manufacturer's systems turning together.",
@@ -43,14 +51,9 @@ app = typer.Typer(
 scenarios = typer.Typer(help="Stories that run end to end on the reference estate.", no_args_is_help=True)
 app.add_typer(scenarios, name="scenario")
 app.add_typer(bench, name="bench")
-out = Console(width=None if sys.stdout.isatty() else 250)
-err = Console(stderr=True)
-
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", help="Settings file; default $LINESHAFT_CONFIG, then ./lineshaft.yaml."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+app.command()(chaos)
+app.add_typer(audit, name="audit")
+app.add_typer(exceptions, name="exceptions")
 
 
 def main() -> None:
@@ -75,24 +78,6 @@ def main() -> None:
         sys.exit(1)
 
 
-def _settings_path(given: Path | None) -> Path:
-    path = given or Path(os.environ.get("LINESHAFT_CONFIG", "lineshaft.yaml"))
-    if not path.exists():
-        raise ConfigError(f"there is no settings file {path}", hint="name it with --config")
-    return path
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    """A part's own error, out of the task groups around it."""
-    try:
-        return asyncio.run(work)
-    except BaseExceptionGroup as group:
-        first: BaseException = group
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]
-        raise first from group
-
-
 async def _until_signal(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -103,15 +88,15 @@ async def _until_signal(work: Coroutine[Any, Any, None], stop: asyncio.Event) ->
 @app.command()
 def run(config: ConfigOption = None) -> None:
     """Run this node until Ctrl-C: backbone, telemetry, processes, calls, console."""
-    plant = read_plant(_settings_path(config), SystemClock())
+    plant = read_plant(settings_path(config), SystemClock())
     stop = asyncio.Event()
-    _run(_until_signal(Node(plant).run(stop), stop))
+    run_async(_until_signal(Node(plant).run(stop), stop))
 
 
 @app.command()
 def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Read the settings and every file they name; say everything that is wrong. Exit code 0 or 1."""
-    path = _settings_path(config)
+    path = settings_path(config)
     findings: list[str] = []
     try:
         plant = read_plant(path, SystemClock())
@@ -136,7 +121,7 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 @app.command()
 def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Look at this machine, the data folder, the ports, the database and every connected system."""
-    plant = read_plant(_settings_path(config), SystemClock())
+    plant = read_plant(settings_path(config), SystemClock())
 
     async def collect() -> bool:
         found = [finding async for finding in examine(plant)]
@@ -148,7 +133,7 @@ def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
                 out.print(f"{mark} {finding.what:<16} {escape(finding.detail)}", soft_wrap=True)
         return all(finding.ok for finding in found)
 
-    raise typer.Exit(0 if _run(collect()) else 1)
+    raise typer.Exit(0 if run_async(collect()) else 1)
 
 
 @app.command()
@@ -163,30 +148,14 @@ def trace(
 
     Without --config and ./lineshaft.yaml it reads the data of the last scenario or demo.
     """
-    path = config or _default_settings() or last_run_settings()
-    if path is None:
-        raise ConfigError("there is no settings file and no earlier scenario run", hint="use --config")
+    path = known_settings(config)
     settings, _ = load_settings(path)
-    url = settings.store.url or f"sqlite:///{(path.resolve().parent / settings.data).resolve()}/lineshaft.db"
-
-    async def ask() -> dict[str, Any]:
-        store = Store.open(url)
-        try:
-            return await Reads(store).trace(key)
-        finally:
-            await store.close()
-
-    found = _run(ask())
+    found = run_async(ask_store(store_url(settings, path), lambda connection: explain(connection, key)))
     if as_json:
         print(msgspec.json.encode(found).decode())
     else:
         print_trace(out, found, settings.zone)
     raise typer.Exit(0 if found["stories"] else 1)
-
-
-def _default_settings() -> Path | None:
-    path = Path(os.environ.get("LINESHAFT_CONFIG", "lineshaft.yaml"))
-    return path if path.exists() else None
 
 
 @scenarios.command("list")
@@ -210,7 +179,7 @@ def scenario_run(
     as_json: JsonOption = False,
 ) -> None:
     """Run a scenario on temporary data and count its effects in the target systems. Exit code 0 or 1."""
-    chosen = _scenario(scenario)
+    chosen = chosen_scenario(scenario)
     variant = variant or chosen.variants[0]
     if variant not in chosen.variants:
         raise ConfigError(
@@ -222,7 +191,7 @@ def scenario_run(
         out.print(f"{mark} {step.latency_ms:9.0f} ms  {escape(step.name)}", end="", soft_wrap=True)
         out.print(f"  [dim]{escape(step.detail)}[/]" if step.detail else "", soft_wrap=True, highlight=False)
 
-    result = _run(chosen.run(variant, (lambda _: None) if as_json else on_step))
+    result = run_async(chosen.run(variant, (lambda _: None) if as_json else on_step))
     if as_json:
         print(msgspec.json.encode(result).decode())
     else:
@@ -247,7 +216,7 @@ def demo(
     scenario: Annotated[str, typer.Argument(help="Which story to play.")] = "S2",
 ) -> None:
     """Play a scenario over and over with a plant that looks alive, until Ctrl-C."""
-    chosen = _scenario(scenario)
+    chosen = chosen_scenario(scenario)
 
     async def play() -> None:
         stop = asyncio.Event()
@@ -267,14 +236,7 @@ def demo(
         if isinstance(results[0], Exception):
             raise results[0]
 
-    _run(play())
-
-
-def _scenario(name: str) -> Scenario:
-    found = load_scenarios()
-    if name not in found:
-        raise ConfigError(f"there is no scenario {name!r}", hint=f"known: {', '.join(found) or 'none'}")
-    return found[name]
+    run_async(play())
 
 
 @app.command()

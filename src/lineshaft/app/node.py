@@ -14,37 +14,33 @@ import structlog
 from filelock import FileLock, Timeout
 from sqlalchemy import text
 
+from lineshaft.app.exceptions_api import exception_routes
 from lineshaft.app.live_values import LiveValues
 from lineshaft.app.monitor import Monitor
+from lineshaft.app.node_address import NodeAddress
 from lineshaft.app.plant_data import PlantData
 from lineshaft.app.web import WebServer, trace_route
-from lineshaft.backbone import Backbone, DeadLetter, MqttUser, event_subject
+from lineshaft.app.workbench import keep_settling, make_workbench, webhooks_of
+from lineshaft.app.worker_name import worker_name
+from lineshaft.backbone import Backbone, DeadLetter, MqttUser, RawAgain, event_subject
 from lineshaft.calls import Door
 from lineshaft.console import Changes, PlantView, console_routes
 from lineshaft.contracts.catalogue import EVENTS
-from lineshaft.core.clock import SystemClock
+from lineshaft.core.clock import SystemClock, rfc3339
 from lineshaft.core.errors import ConfigError
-from lineshaft.core.ports import Health, HealthState, Webhook
+from lineshaft.core.ports import Health, HealthState
 from lineshaft.core.values import Event, EventClass, ExceptionKind, ExceptionRecord, Reading
 from lineshaft.gateway import gateway_routes
-from lineshaft.ledger import Claims, Desk, EventLog, Reads
+from lineshaft.ledger import Audit, Claims, Desk, EventLog, Reads
 from lineshaft.processes import Engine
-from lineshaft.store import Outbox, Store, TelemetryState
+from lineshaft.processes.journal import take_over
+from lineshaft.store import Outbox, Store, TelemetryState, Worker
 from lineshaft.telemetry import TelemetryPipeline
 
 __all__ = ["Node", "NodeAddress", "take_data_dir"]
 
 _LOG = structlog.get_logger(__name__)
 _CONSUMED = (EventClass.OPERATIONAL, EventClass.TRANSACTIONAL)
-
-
-class NodeAddress(msgspec.Struct, frozen=True, kw_only=True):
-    """Written to `<data>/node.json` when the node is up: where to find it."""
-
-    pid: int
-    console: str
-    mqtt: str
-    nats: str
 
 
 def take_data_dir(data_dir: Path) -> FileLock:
@@ -117,17 +113,19 @@ class Node:
     async def _serve(self, stop: asyncio.Event, store: Store, backbone: Backbone, web: WebServer) -> None:
         plant, settings, clock = self._plant, self._plant.settings, self._clock
         outbox, desk, reads = Outbox(store), Desk(store, clock), Reads(store)
+        worker = Worker(store, worker_name(plant.data_dir))
+        await worker.join()
+        audit = Audit(worker.name, clock)
         door = Door(
-            Claims(store, outbox, clock),
+            Claims(store, outbox, audit, clock, worker),
             plant.systems,
-            {process.actor: process.operations for process in plant.processes},
+            {process.actor: frozenset(process.operations) for process in plant.processes},
             plant=settings.plant,
             source=self._source,
             clock=clock,
         )
         engine = Engine(
             store,
-            outbox,
             door,
             plant.processes,
             desk.add,
@@ -135,17 +133,25 @@ class Node:
             plant=settings.plant,
             zone=settings.zone,
             source=self._source,
+            worker=worker.name,
+            on_events=outbox.wake,
         )
+        await engine.check_versions()
         values = LiveValues(plant.tags, plant.rules) if plant.tags and plant.rules else None
         monitor = self._monitor(store, backbone)
-        webhooks: dict[str, Webhook] = {
-            system.name: system.connector  # type: ignore[misc]
-            for system in plant.systems
-            if callable(getattr(system.connector, "translate", None))
-        }
+        workbench, redriving = make_workbench(
+            plant,
+            store,
+            outbox,
+            audit,
+            RawAgain(backbone.connection),
+            clock,
+            telemetry_since=rfc3339(clock.now()),
+        )
         routes = [
-            *gateway_routes(webhooks, backbone.publisher, desk, settings.plant),
+            *gateway_routes(webhooks_of(plant), backbone.publisher, desk, settings.plant),
             trace_route(reads),
+            *exception_routes(workbench),
             *console_routes(
                 reads,
                 monitor.views,
@@ -163,7 +169,9 @@ class Node:
             running = [
                 tasks.create_task(outbox.run(backbone.publisher)),
                 tasks.create_task(engine.run()),
+                tasks.create_task(worker.run(take_over, engine.wake)),
                 tasks.create_task(monitor.run()),
+                tasks.create_task(keep_settling(redriving)),
                 tasks.create_task(web.run(routes)),
                 *(tasks.create_task(run) for run in self._consumers(backbone, store, desk, engine)),
             ]
@@ -181,6 +189,7 @@ class Node:
             self._changes.close()
             for task in running:
                 task.cancel()
+        await worker.leave()
 
     def _monitor(self, store: Store, backbone: Backbone) -> Monitor:
         async def store_health() -> Health:
@@ -227,6 +236,7 @@ class Node:
                 payload=letter.data,
                 ref=event.id if event else f"{letter.stream}:{letter.sequence}",
                 correlation_id=event.correlationid if event else "",
+                event=event,
             )
             await desk.report([record])
 

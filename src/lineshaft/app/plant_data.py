@@ -8,13 +8,14 @@ from pathlib import Path
 import msgspec
 
 from lineshaft.app.connectors import make_connector
+from lineshaft.app.process_definitions import definitions_of
 from lineshaft.app.settings import Settings, doubts, read_settings
 from lineshaft.calls import System
 from lineshaft.contracts.catalogue import CAPABILITIES
 from lineshaft.core.clock import Clock
 from lineshaft.core.errors import ConfigError
 from lineshaft.core.yamlfile import YamlFile
-from lineshaft.processes import SHIPPED, ProcessDefinition
+from lineshaft.processes import ProcessDefinition
 from lineshaft.telemetry import RuleSet, TagList, read_rules, read_tags
 
 __all__ = ["PlantData", "read_plant"]
@@ -46,8 +47,9 @@ def read_plant(path: Path, clock: Clock) -> PlantData:
     findings = doubts(settings, file)
     tags, rules = _telemetry(settings, folder, findings)
     systems = _systems(settings, file, clock, findings)
-    processes = [SHIPPED[name] for name in settings.processes if name in SHIPPED]
+    processes: list[ProcessDefinition] = []
     if not findings:
+        processes = [version for name in settings.processes for version in definitions_of(name)]
         findings += _unserved(processes, systems, file)
     if findings:
         raise ConfigError(f"{path} cannot be run: {len(findings)} error(s)", findings=findings)
@@ -86,5 +88,5 @@ def _unserved(processes: Sequence[ProcessDefinition], systems: Sequence[System],
     return [
         f"{file.where(['processes'])}: {process.name} needs {operation}, which no system serves"
         for process in processes
-        for operation in sorted(process.operations - served)
+        for operation in sorted(process.operations.keys() - served)
     ]

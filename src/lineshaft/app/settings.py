@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from lineshaft.app.process_definitions import definitions_of
 from lineshaft.calls import CallPolicy
 from lineshaft.core.errors import ConfigError
 from lineshaft.core.yamlfile import YamlFile
-from lineshaft.processes import SHIPPED
 
-__all__ = ["Settings", "SystemSettings", "doubts", "load_settings", "read_settings"]
+__all__ = ["Settings", "SystemSettings", "doubts", "load_settings", "read_settings", "store_url"]
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -115,7 +115,14 @@ def doubts(settings: Settings, file: YamlFile) -> list[str]:
         where = file.where(["time_zone"])
         findings.append(f"{where}: {settings.time_zone!r} is no IANA time zone, such as Europe/Berlin")
     for index, name in enumerate(settings.processes):
-        if name not in SHIPPED:
-            where = file.where(["processes", index])
-            findings.append(f"{where}: {name!r} is no process; known: {', '.join(SHIPPED)}")
+        try:
+            definitions_of(name)
+        except ConfigError as error:
+            findings.append(f"{file.where(['processes', index])}: {error}")
     return findings
+
+
+def store_url(settings: Settings, path: Path) -> str:
+    """path: of the settings file"""
+    data = (path.resolve().parent / settings.data).resolve()
+    return settings.store.url or f"sqlite:///{data / 'lineshaft.db'}"

@@ -19,6 +19,7 @@ _COLOURS = {
     "step": "blue",
     "call": "green",
     "document": "bold white",
+    "exception": "red",
 }
 _BAD = {"rejected", "failed", "unknown", "parked", "timed_out"}
 

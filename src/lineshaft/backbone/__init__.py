@@ -10,8 +10,10 @@ from lineshaft.backbone.ingest import MqttIngest
 from lineshaft.backbone.mqtt_packets import Will
 from lineshaft.backbone.publisher import Publisher
 from lineshaft.backbone.pull import Delivery
+from lineshaft.backbone.raw_again import RawAgain
 from lineshaft.backbone.server import NatsServer
 from lineshaft.backbone.server_config import MqttUser
+from lineshaft.backbone.server_state import credentials
 from lineshaft.backbone.streams import ADVISORIES, DEAD, MQTT_MESSAGES, RAW, stream_of
 
 __all__ = [
@@ -29,8 +31,10 @@ __all__ = [
     "MqttUser",
     "NatsServer",
     "Publisher",
+    "RawAgain",
     "Redelivery",
     "Will",
+    "credentials",
     "event_subject",
     "from_message",
     "stream_of",

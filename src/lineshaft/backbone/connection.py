@@ -199,6 +199,19 @@ class Connection:
             return None
         return ApiRefused(int(error["code"]), int(error["err_code"]), str(error["description"]))
 
+    async def store(self, subject: str, payload: bytes, *, timeout_s: float = 5.0) -> int:
+        """Publish one message to the stream that listens to its subject; its sequence, when it is on disk.
+
+        raises  TransientFault when no stream answers, or it refuses
+        """
+        answer = msgspec.json.decode(await self._ask(subject, payload, timeout_s))
+        error = answer.get("error")
+        if error is not None:
+            raise TransientFault(
+                f"{subject} was not stored: {error.get('description')}", hint="is the stream full?"
+            )
+        return int(answer["seq"])
+
     async def _ask(
         self, subject: str, body: bytes, timeout_s: float, headers: dict[str, str] | None = None
     ) -> bytes:

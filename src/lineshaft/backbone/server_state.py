@@ -11,9 +11,10 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from lineshaft.backbone.server_config import INTERNAL_USER
 from lineshaft.core.errors import ConfigError
 
-__all__ = ["ServerState", "choose_port", "load_state", "save_state", "write_private"]
+__all__ = ["ServerState", "choose_port", "credentials", "load_state", "save_state", "write_private"]
 
 _log = structlog.get_logger(__name__)
 _SHARE_OF_FREE_DISK = 0.6
@@ -50,6 +51,16 @@ def load_state(data_dir: Path) -> ServerState:
             f"{path} cannot be read: {error}",
             hint="restore it, or delete it to have new ports and a password",
         ) from error
+
+
+def credentials(data_dir: Path) -> tuple[str, str]:
+    """User and password of the embedded server on this folder, for another process on this machine.
+
+    raises  ConfigError where no server has run
+    """
+    if not _path(data_dir).exists():
+        raise ConfigError(f"no backbone has run on {data_dir}", hint="start the node first")
+    return INTERNAL_USER, load_state(data_dir).password
 
 
 def save_state(data_dir: Path, state: ServerState) -> None:

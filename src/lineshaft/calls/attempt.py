@@ -1,4 +1,4 @@
-"""One attempt at one request: limit, breaker, deadline, connector, and the check of what it answered."""
+"""One request to one system: limit, breaker, deadline, connector, and the check of what it answered."""
 
 from __future__ import annotations
 
@@ -23,95 +23,117 @@ from lineshaft.core.ports import CallContext
 from lineshaft.core.tracing import trace_headers
 from lineshaft.core.values import Value
 
-__all__ = ["find", "send"]
+__all__ = ["NOT_NOW", "Request"]
 
 _LOG = structlog.get_logger(__name__)
 
+NOT_NOW = frozenset({"breaker_open", "lease_lost", "maintenance"})
+"""Codes of faults that say that nothing was sent, and that another attempt at once is none."""
 
-async def send(system: System, operation: Operation, request: Value, call_id: str, key: str) -> Value:
-    """The connector's answer.
 
-    raises  BusinessFault, TransientFault (no effect), PermanentFault, OutcomeUnknown (commands only)
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked of a system, as often as it takes.
+
+    call_id, key   empty for a query
+    may_send       asked at the last moment before a command is handed to the connector
     """
-    method = getattr(system.connector, operation.method)
-    reply = await _attempt(system, operation, method, request, call_id, key)
-    if reply is None:
-        raise _malformed(system, operation, "nothing")
-    return reply
 
+    system: System
+    operation: Operation
+    value: Value
+    call_id: str = ""
+    key: str = ""
+    may_send: Callable[[], bool] = lambda: True
 
-async def find(system: System, operation: Operation, request: Value, call_id: str, key: str) -> Value | None:
-    """What the target has under this key; None when it has nothing.
+    async def send(self) -> Value:
+        """The connector's answer.
 
-    raises  TransientFault when it could not be looked up; PermanentFault
-    """
-    method = getattr(system.connector, f"find_{operation.method}")
-    try:
-        return await _attempt(system, operation, method, request, call_id, key)
-    except (OutcomeUnknown, BusinessFault) as fault:  # a look-up changes nothing
-        raise TransientFault(f"{system.name}: {operation.name} cannot be looked up: {fault}") from fault
+        raises  BusinessFault, TransientFault (no effect), PermanentFault, OutcomeUnknown (commands only)
+        """
+        reply = await self._attempt(getattr(self.system.connector, self.operation.method), self.may_send)
+        if reply is None:
+            raise self._malformed("nothing")
+        return reply
 
+    async def find(self) -> Value | None:
+        """What the target has under this key; None when it has nothing.
 
-async def _attempt(
-    system: System,
-    operation: Operation,
-    method: Callable[[CallContext, Value], Awaitable[Any]],
-    request: Value,
-    call_id: str,
-    key: str,
-) -> Value | None:
-    context = CallContext(
-        call_id=call_id,
-        operation=operation.name,
-        idempotency_key=key,
-        deadline_s=system.policy.deadline_s,
-        headers=trace_headers(),
-    )
-    async with system.limits.slot():
-        system.breaker.admit()
+        raises  TransientFault when it could not be looked up; PermanentFault
+        """
         try:
-            async with asyncio.timeout(system.policy.deadline_s + 1.0):  # the connector keeps the deadline
-                reply = await method(context, request)
-        except TimeoutError as error:
-            system.breaker.failed()
-            raise _timed_out(system, operation) from error
-        except asyncio.CancelledError:
-            system.breaker.abandoned()
-            raise
-        except TechnicalFault:
-            system.breaker.failed()
-            raise
-        except BusinessFault:
-            system.breaker.succeeded()  # it answered: the system is well
-            raise
+            return await self._attempt(getattr(self.system.connector, f"find_{self.operation.method}"))
+        except (OutcomeUnknown, BusinessFault) as fault:  # a look-up changes nothing
+            name = f"{self.system.name}: {self.operation.name}"
+            raise TransientFault(f"{name} cannot be looked up: {fault}") from fault
+
+    async def _attempt(
+        self,
+        method: Callable[[CallContext, Value], Awaitable[Any]],
+        may_send: Callable[[], bool] = lambda: True,
+    ) -> Value | None:
+        system, operation, deadline_s = self.system, self.operation, self.system.policy.deadline_s
+        context = CallContext(
+            call_id=self.call_id,
+            operation=operation.name,
+            idempotency_key=self.key,
+            deadline_s=deadline_s,
+            headers=trace_headers(),
+        )
+        async with system.limits:
+            system.maintenance.check()
+            if not may_send():
+                raise TransientFault(
+                    f"{operation.name} was not sent to {system.name}: this worker was silent for too long, and"
+                    " another may do its work",
+                    code="lease_lost",
+                )
+            system.breaker.admit()
+            try:
+                async with asyncio.timeout(deadline_s + 1.0):  # the connector keeps the deadline
+                    reply = await method(context, self.value)
+            except TimeoutError as error:
+                system.breaker.failed()
+                raise self._timed_out() from error
+            except asyncio.CancelledError:
+                system.breaker.abandoned()
+                raise
+            except TechnicalFault:
+                system.breaker.failed()
+                raise
+            except BusinessFault:
+                system.breaker.succeeded()  # it answered: the system is well
+                raise
+            except ContractViolation as violation:
+                system.breaker.succeeded()
+                raise self._malformed(str(violation)) from violation
+            except Exception as error:
+                # A connector must map its exceptions; one that does not leaves the outcome open.
+                system.breaker.failed()
+                _LOG.exception("call.connector_bug", system=system.name, operation=operation.name)
+                message = f"{system.name}: {operation.name} failed in its connector: {error!r}"
+                kind = OutcomeUnknown if operation.is_command else PermanentFault
+                raise kind(message, code="connector_bug") from error
+        system.breaker.succeeded()
+        if reply is None:
+            return None
+        if not isinstance(reply, operation.reply):
+            raise self._malformed(type(reply).__name__)
+        try:  # as the ledger and the journal will give it back
+            return operation.reply_schema.decode(msgspec.json.encode(reply))
         except ContractViolation as violation:
-            system.breaker.succeeded()
-            raise _malformed(system, operation, str(violation)) from violation
-        except Exception as error:
-            # A connector must map its exceptions; one that does not leaves the outcome open.
-            system.breaker.failed()
-            _LOG.exception("call.connector_bug", system=system.name, operation=operation.name)
-            message = f"{system.name}: {operation.name} failed in its connector: {error!r}"
-            if operation.is_command:
-                raise OutcomeUnknown(message, code="connector_bug") from error
-            raise PermanentFault(message, code="connector_bug") from error
-    system.breaker.succeeded()
-    if reply is None:
-        return None
-    if not isinstance(reply, operation.reply):
-        raise _malformed(system, operation, type(reply).__name__)
-    try:  # as the ledger and the journal will give it back
-        return operation.reply_schema.decode(msgspec.json.encode(reply))
-    except ContractViolation as violation:
-        raise _malformed(system, operation, str(violation)) from violation
+            raise self._malformed(str(violation)) from violation
 
+    def _malformed(self, answer: str) -> TechnicalFault:
+        message = (
+            f"{self.system.name} answered {self.operation.name} with {answer},"
+            f" not {self.operation.reply.__name__}"
+        )
+        kind = OutcomeUnknown if self.operation.is_command else PermanentFault
+        return kind(message, code="malformed_answer")
 
-def _malformed(system: System, operation: Operation, answer: str) -> TechnicalFault:
-    message = f"{system.name} answered {operation.name} with {answer}, not {operation.reply.__name__}"
-    kind = OutcomeUnknown if operation.is_command else PermanentFault
-    return kind(message, code="malformed_answer")
-
-
-def _timed_out(system: System, operation: Operation) -> TechnicalFault:
-    message = f"{system.name} did not answer {operation.name} within {system.policy.deadline_s:g} s"
-    return OutcomeUnknown(message) if operation.is_command else TransientFault(message)
+    def _timed_out(self) -> TechnicalFault:
+        message = (
+            f"{self.system.name} did not answer {self.operation.name} within"
+            f" {self.system.policy.deadline_s:g} s"
+        )
+        return OutcomeUnknown(message) if self.operation.is_command else TransientFault(message)

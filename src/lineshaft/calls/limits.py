@@ -1,16 +1,17 @@
-"""What protects a system from us and us from it: rate limit, concurrency limit, circuit breaker."""
+"""What protects a system from us and us from it: limits of rate, concurrency and waiting; circuit breaker."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import random
 from enum import StrEnum
 
 from lineshaft.core.clock import Clock
 from lineshaft.core.errors import TransientFault
 
-__all__ = ["Breaker", "BreakerState", "Limits"]
+__all__ = ["Breaker", "BreakerState", "Inside", "Limits"]
+
+_MOST_BUSY_S = 60.0
 
 
 class BreakerState(StrEnum):
@@ -68,19 +69,57 @@ class Breaker:
 
 
 class Limits:
-    """rate_per_s: requests that may start in a second, evenly spaced; concurrency: requests under way."""
+    """Entered with each request: waits for its turn.
+
+    rate_per_s    requests that may start in a second, evenly spaced
+    concurrency   requests under way
+    """
 
     def __init__(self, *, rate_per_s: float, concurrency: int) -> None:
         self._interval_s = 1.0 / rate_per_s
         self._next_start = 0.0
         self._slots = asyncio.Semaphore(concurrency)
 
-    @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        async with self._slots:
-            loop = asyncio.get_running_loop()
-            start = max(loop.time(), self._next_start)
-            self._next_start = start + self._interval_s
-            if start > loop.time():
-                await asyncio.sleep(start - loop.time())
-            yield
+    async def __aenter__(self) -> None:
+        await self._slots.acquire()
+        now = asyncio.get_running_loop().time()
+        start = max(now, self._next_start)
+        self._next_start = start + self._interval_s
+        if start > now:
+            try:
+                await asyncio.sleep(start - now)
+            except BaseException:
+                self._slots.release()
+                raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._slots.release()
+
+
+class Inside:
+    """Entered with each call: calls in the door for one system, waiting or under way, are not without end.
+
+    most         of them
+    rate_per_s   at which they leave, at best
+    """
+
+    def __init__(self, system: str, *, most: int, rate_per_s: float) -> None:
+        self._system = system
+        self._most = most
+        self._rate_per_s = rate_per_s
+        self._calls = 0
+
+    def __enter__(self) -> None:
+        """raises  TransientFault when there are too many"""
+        if self._calls >= self._most:
+            lasts_s = min(max(self._calls / self._rate_per_s, 1.0), _MOST_BUSY_S)
+            raise TransientFault(
+                f"{self._calls} calls wait for {self._system}: it takes no more for now",
+                code="busy",
+                hint="if this lasts, look at what slows it, or raise rate_per_s or concurrency in its policy",
+                retry_after_s=random.uniform(lasts_s / 2, lasts_s),  # noqa: S311
+            )
+        self._calls += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._calls -= 1

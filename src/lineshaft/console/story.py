@@ -17,7 +17,7 @@ __all__ = ["Entry", "Story", "stories"]
 _WORTH_A_GAP_S = 20.0
 _MOST_PAYLOAD = 20_000
 _MOST_OPEN_ENTRIES = 150
-_KINDS = ("reading", "event", "process", "step", "call", "document")
+_KINDS = ("reading", "event", "process", "step", "call", "document", "exception")
 _PLURALS = {"process": "processes"}
 _PAYLOADS = ("data", "request", "reply", "input", "output", "result")
 _FACTS = {
@@ -27,6 +27,7 @@ _FACTS = {
     "step": (),
     "call": ("idempotency_key",),
     "document": (),
+    "exception": ("owner",),
 }
 _SEARCHABLE = {"subject", "business_key", "idempotency_key"}
 Node = Mapping[str, Any]

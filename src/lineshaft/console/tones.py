@@ -19,7 +19,7 @@ class Tone(StrEnum):
 
 _TONES = {
     Tone.GOOD: "active posted completed done normal good ok succeeded closed resolved",
-    Tone.BUSY: "starting sending running waiting pending sleeping claimed scheduled compensating",
+    Tone.BUSY: "starting sending running waiting pending sleeping claimed scheduled compensating redriven",
     Tone.WARN: "degraded failed retrying timed_out uncertain stale half-open suspended cancelled held open",
     Tone.BAD: "stopped parked rejected unknown bad breach error dead stuck",
 }

@@ -35,6 +35,7 @@ class Operation:
     name      `<capability>.<method>`
     key       fields of the request that make its idempotency key; empty for a query
     emits     event that tells the outcome; its data is the operation's reply
+    order     fields of the request within whose values calls take effect in the order of asking; empty: none
     document  field of the reply with the target's document number
     entity    canonical entity that it changes, e.g. `maintenance_request`
     """
@@ -44,6 +45,7 @@ class Operation:
         method: Callable[..., Awaitable[Any]],
         *,
         key: tuple[str, ...],
+        order: tuple[str, ...],
         owner: str,
         entity: str,
         emits: EventContract[Any] | None,
@@ -53,6 +55,7 @@ class Operation:
         self.name = self.method
         self.is_command = bool(key)
         self.key = key
+        self.order = order
         self.owner = owner
         self.entity = entity
         self.emits = emits
@@ -68,8 +71,8 @@ class Operation:
         return request, reply
 
     def check(self) -> None:
-        """raises  ValueError for a key or document that names no field"""
-        for value, fields in ((self.request, self.key), (self.reply, (self.document,))):
+        """raises  ValueError for a key, order or document that names no field"""
+        for value, fields in ((self.request, self.key + self.order), (self.reply, (self.document,))):
             for field in fields:
                 if field and field not in value.__struct_fields__:
                     raise ValueError(f"{self.name}: {value.__name__} has no field {field!r}")
@@ -84,7 +87,10 @@ class Operation:
 
     @cached_property
     def request_schema(self) -> PayloadSchema[Value]:
-        return PayloadSchema(self.name, self.request, {"x-key": list(self.key), "x-owner": self.owner})
+        facets = {"x-key": list(self.key), "x-owner": self.owner}
+        if self.order:
+            facets["x-order-by"] = list(self.order)
+        return PayloadSchema(self.name, self.request, facets)
 
     @cached_property
     def reply_schema(self) -> PayloadSchema[Value]:
@@ -93,6 +99,12 @@ class Operation:
     def idempotency_key(self, request: Value, target: str) -> str:
         """UUIDv5 over the business tuple of model-and-events: what the fact is, never when it was sent."""
         return business_key(self.name, target, *(_text(getattr(request, field)) for field in self.key))
+
+    def order_key(self, request: Value, target: str) -> tuple[str, ...] | None:
+        """Calls of one entity with the same are kept in order; None where any order will do."""
+        if not self.order:
+            return None
+        return (target, self.entity, *[_text(getattr(request, field)) for field in self.order])
 
     @staticmethod
     def fingerprint(request: Value) -> str:
@@ -138,6 +150,7 @@ class Capability:
 def command(
     *,
     key: Sequence[str],
+    order: Sequence[str] = (),
     owner: str,
     entity: str,
     emits: EventContract[Any] | None = None,
@@ -146,12 +159,14 @@ def command(
     """Declare an operation that changes its system. Its one argument is a Value."""
     if not key:
         raise ValueError("a command needs a key: the fields that make a repeat recognisable")
-    return _declare(key=tuple(key), owner=owner, entity=entity, emits=emits, document=document)
+    return _declare(
+        key=tuple(key), order=tuple(order), owner=owner, entity=entity, emits=emits, document=document
+    )
 
 
 def query(*, owner: str, entity: str) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
     """Declare an operation that only reads."""
-    return _declare(key=(), owner=owner, entity=entity, emits=None, document="")
+    return _declare(key=(), order=(), owner=owner, entity=entity, emits=None, document="")
 
 
 def _declare(**facets: Any) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:

@@ -213,6 +213,7 @@ class Maintenance(Capability, name="maintenance", system_kind="cmms"):
 
     @command(
         key=("maintenance_order_id", "state"),
+        order=("maintenance_order_id",),
         owner="maintenance",
         entity="maintenance_order",
         document="maintenance_order_id",
@@ -242,6 +243,7 @@ class Inventory(Capability, name="inventory", system_kind="wms"):
 
     @command(
         key=("material_definition_id", "site", "source_sequence"),
+        order=("material_definition_id", "site"),
         owner="warehouse",
         entity="stock_balance",
         emits=BALANCE_CHANGED,
@@ -254,6 +256,7 @@ class Inventory(Capability, name="inventory", system_kind="wms"):
 class Planning(Capability, name="planning", system_kind="aps"):
     @command(
         key=("reference",),
+        order=("reference",),
         owner="planning",
         entity="operations_capability",
         emits=CAPACITY_CONSTRAINED,
@@ -264,6 +267,7 @@ class Planning(Capability, name="planning", system_kind="aps"):
 
     @command(
         key=("reference",),
+        order=("reference",),
         owner="planning",
         entity="operations_capability",
         emits=CAPACITY_RESTORED,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import cache, cached_property
-from typing import Any, Generic, TypeVar, get_type_hints
+from types import NoneType, UnionType
+from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import jsonschema_rs
 import msgspec
@@ -17,6 +18,7 @@ __all__ = ["PayloadSchema", "business_keys"]
 
 T = TypeVar("T")
 _NO_NUMBER = re.compile(rb'"[+-]?(s?nan\d*|inf(inity)?)"', re.IGNORECASE)
+_SCALARS = (str, int, float, bytes, NoneType, date, timedelta, Decimal)
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -37,6 +39,10 @@ class PayloadSchema(Generic[T]):
         return {**schema, "$defs": components, "unevaluatedProperties": False, **self._facets}
 
     @cached_property
+    def _has_decimals(self) -> bool:
+        return b'"decimal"' in msgspec.json.encode(self.document)
+
+    @cached_property
     def _validator(self) -> jsonschema_rs.Draft202012Validator:
         readers = {key: value for key, value in self.document.items() if key != "unevaluatedProperties"}
         return jsonschema_rs.Draft202012Validator(
@@ -53,7 +59,7 @@ class PayloadSchema(Generic[T]):
         except _UNREADABLE as error:
             raise self._violation(data, [str(error)]) from error
         # the decoder takes "NaN" for a decimal, the schema does not
-        if _NO_NUMBER.search(data) and self._findings(msgspec.json.decode(data)):
+        if self._has_decimals and _NO_NUMBER.search(data) and self._findings(msgspec.json.decode(data)):
             raise self._violation(data, [])
         return value
 
@@ -83,24 +89,44 @@ def _is_decimal(text: str) -> bool:
         return False
 
 
-@cache
-def _fields(type: type[msgspec.Struct]) -> tuple[tuple[str, bool], ...]:
-    """(field, holds keys) of a struct: its type is Key, or made of Key as in `list[Key]`, `Key | None`."""
-    hints = get_type_hints(type, include_extras=True)
-    return tuple((name, "x-key" in str(hints[name])) for name in type.__struct_fields__)
-
-
-def business_keys(value: Any) -> Iterator[tuple[str, str]]:
+def business_keys(value: Any) -> list[tuple[str, str]]:
     """(field name, key) for every Key field of a value, nested ones included."""
+    found: list[tuple[str, str]] = []
+    _collect(value, found)
+    return found
+
+
+def _collect(value: Any, found: list[tuple[str, str]]) -> None:
     if isinstance(value, list | tuple):
         for item in value:
-            yield from business_keys(item)
-    elif isinstance(value, msgspec.Struct):
-        for name, holds_keys in _fields(type(value)):
-            part = getattr(value, name)
-            if not holds_keys:
-                yield from business_keys(part)
-            elif isinstance(part, list | tuple):
-                yield from ((name, key) for key in part)
-            elif part is not None:
-                yield name, part
+            _collect(item, found)
+        return
+    for name, holds_keys in _fields(value.__class__):
+        part = getattr(value, name)
+        if not holds_keys:
+            _collect(part, found)
+        elif isinstance(part, list | tuple):
+            found += [(name, key) for key in part]
+        elif part is not None:
+            found.append((name, part))
+
+
+@cache
+def _fields(type: type[Any]) -> tuple[tuple[str, bool], ...]:
+    """(field, holds keys) of a struct's fields that are or may lead to keys; of any other type none.
+
+    A field holds keys when its type is Key, or made of Key as in `list[Key]`, `Key | None`.
+    """
+    if not issubclass(type, msgspec.Struct):
+        return ()
+    hints = get_type_hints(type, include_extras=True)
+    fields = [(name, hints[name], "x-key" in str(hints[name])) for name in type.__struct_fields__]
+    return tuple((name, holds_keys) for name, hint, holds_keys in fields if holds_keys or not _scalar(hint))
+
+
+def _scalar(hint: Any) -> bool:
+    if get_origin(hint) is Annotated:
+        return _scalar(hint.__origin__)
+    if isinstance(hint, UnionType):
+        return all(map(_scalar, get_args(hint)))
+    return isinstance(hint, type) and issubclass(hint, _SCALARS)

@@ -19,6 +19,8 @@ __all__ = [
     "Health",
     "HealthState",
     "Manifest",
+    "ProcessActions",
+    "RawDestination",
     "RawSource",
     "ReadModel",
     "Webhook",
@@ -101,6 +103,13 @@ class Webhook(Protocol):
         """
         ...
 
+    def reread(self, hook: str, body: bytes) -> Sequence[Event]:
+        """As translate, for a body that a person corrected: it has no signature any more.
+
+        raises  PermanentFault for an unknown hook, ContractViolation for a wrong body
+        """
+        ...
+
     def owner(self, hook: str) -> str:
         """The desk for bodies that break the hook's contract."""
         ...
@@ -132,6 +141,42 @@ class RawSource(Protocol):
 
     async def run(self, handle: Callable[[Sequence[RawReading]], Awaitable[None]]) -> None:
         """Hand over batches, in order, until cancelled; a batch is acknowledged when handle returned."""
+        ...
+
+
+class RawDestination(Protocol):
+    """Where a device message is put again, as if its device had sent it now."""
+
+    async def publish(self, topic: str, payload: bytes) -> str:
+        """Its position, as RawReading has it, when it is stored.
+
+        raises  TransientFault when the backbone does not take it, ConfigError for an impossible topic
+        """
+        ...
+
+    async def is_taken_in(self, position: str) -> bool:
+        """Whether telemetry is done with it.
+
+        raises  TransientFault when the backbone does not answer
+        """
+        ...
+
+
+class ProcessActions(Protocol):
+    """What a person may do to a parked process.
+
+    All raise ConfigError where there is no such process, or it is not parked.
+    """
+
+    async def retry(self, process_id: str, *, by: str, reason: str) -> None: ...
+
+    async def correct(
+        self, process_id: str, payload: bytes, *, by: str, reason: str, dry_run: bool
+    ) -> list[str]:
+        """Go on with another request of the step at which it parked, or another input where there is none.
+
+        returns  why the payload cannot be taken: then, and in a dry run, nothing is changed
+        """
         ...
 
 

@@ -133,11 +133,13 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
     operation   `<capability>.<operation>`, e.g. `maintenance.create_request`
     request     the operation's declared request value
+    reopen      a person wants it tried again although it was rejected, failed, or its outcome is unknown
     """
 
     operation: str
     request: Value
     origin: Origin
+    reopen: bool = False
 
 
 class OutcomeState(StrEnum):
@@ -173,8 +175,10 @@ class ExceptionRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     source    topic, webhook, event type, operation or process that it came from
     owner     the desk that decides, e.g. `maintenance`, `plant-engineering`
-    payload   the offending bytes, cut at 16 KiB
-    ref       id of the event, call or process, where there is one
+    payload   the offending bytes
+    ref       id of the event, call or process, or position of the device message, where there is one
+    event     the event that the payload came in, so that a corrected one can follow it
+    topic     the MQTT topic that the payload came in on, for the same end
     """
 
     kind: ExceptionKind
@@ -185,3 +189,5 @@ class ExceptionRecord(msgspec.Struct, frozen=True, kw_only=True):
     payload: bytes = b""
     ref: str = ""
     correlation_id: str = ""
+    event: Event | None = None
+    topic: str = ""

@@ -24,7 +24,6 @@ from lineshaft.gateway.problems import problem, try_later
 
 __all__ = ["Webhook", "gateway_routes"]
 
-MAX_RECORDED_BYTES = 16 * 1024
 REFUSALS = {"unknown_hook": HTTPStatus.NOT_FOUND, "wrong_signature": HTTPStatus.UNAUTHORIZED}
 
 
@@ -113,7 +112,7 @@ class _Hooks:
             source=f"/webhooks/{name}/{hook}",
             owner=system.owner(hook),
             cause=str(violation),
-            payload=body[:MAX_RECORDED_BYTES],
+            payload=body,
         )
         await self._exceptions.report([record])
         return problem(

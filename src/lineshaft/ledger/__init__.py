@@ -1,8 +1,40 @@
 """Transactions, idempotency claims, lineage and exceptions."""
 
+from lineshaft.ledger.audit import OPERATOR, Audit, AuditEntry
+from lineshaft.ledger.audit_check import AuditReport, ChainHead, verify_audit
+from lineshaft.ledger.audit_reads import audit_rows
 from lineshaft.ledger.claims import Claim, Claims
+from lineshaft.ledger.corrections import Corrections
 from lineshaft.ledger.desk import Desk
 from lineshaft.ledger.eventlog import EventLog
+from lineshaft.ledger.exception_changes import ExceptionChanges
+from lineshaft.ledger.exception_rows import GROUPS, Chosen, ExceptionState
+from lineshaft.ledger.following import Verdict
 from lineshaft.ledger.reads import Reads
+from lineshaft.ledger.redriving import Redriving
+from lineshaft.ledger.workbench import Fixed, Redriven, Workbench
 
-__all__ = ["Claim", "Claims", "Desk", "EventLog", "Reads"]
+__all__ = [
+    "GROUPS",
+    "OPERATOR",
+    "Audit",
+    "AuditEntry",
+    "AuditReport",
+    "ChainHead",
+    "Chosen",
+    "Claim",
+    "Claims",
+    "Corrections",
+    "Desk",
+    "EventLog",
+    "ExceptionChanges",
+    "ExceptionState",
+    "Fixed",
+    "Reads",
+    "Redriven",
+    "Redriving",
+    "Verdict",
+    "Workbench",
+    "audit_rows",
+    "verify_audit",
+]

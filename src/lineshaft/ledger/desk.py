@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection
+import msgspec
+from sqlalchemy import Connection, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lineshaft.core.clock import Clock, rfc3339
 from lineshaft.core.ids import business_key
 from lineshaft.core.values import ExceptionRecord
+from lineshaft.ledger.exception_rows import Envelope, ExceptionState
 from lineshaft.store import Store
 from lineshaft.store.schema import exceptions
 
 __all__ = ["Desk"]
 
-_MOST_PAYLOAD = 16 * 1024
+_MOST_PAYLOAD = 1024 * 1024
 
 
 class Desk:
@@ -34,8 +36,23 @@ class Desk:
         await self._store.write(unit)
 
     def add(self, connection: Connection, record: ExceptionRecord) -> None:
-        """Inside a unit of work. Seen again: the count and the last time change."""
+        """Inside a unit of work. Seen again: the count, the last time and the last payload change.
+
+        What a redrive went out as and is reported now opens the exception that was redriven, not another.
+        """
         now = rfc3339(self._clock.now())
+        again = {
+            "count": exceptions.c.count + 1,
+            "last_at": now,
+            "state": ExceptionState.OPEN,
+            "closed_at": "",
+        }
+        if record.ref:
+            redriven = exceptions.c.redrive_ref == record.ref
+            changes = again | {"cause": record.cause, "owner": record.owner}
+            if connection.execute(update(exceptions).where(redriven).values(changes)).rowcount:
+                return
+        kept = _kept(record)
         row: dict[str, Any] = {
             "exception_id": business_key(record.kind, record.plant, record.source, record.cause, record.ref),
             "kind": record.kind,
@@ -43,19 +60,26 @@ class Desk:
             "source": record.source,
             "owner": record.owner,
             "cause": record.cause,
-            "payload": record.payload[:_MOST_PAYLOAD],
             "ref": record.ref,
             "correlation_id": record.correlation_id,
-            "state": "open",
+            "state": ExceptionState.OPEN,
             "first_at": now,
             "last_at": now,
         }
         insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
         connection.execute(
             insert(exceptions)
-            .values(**row)
-            .on_conflict_do_update(
-                index_elements=["exception_id"],
-                set_={"count": exceptions.c.count + 1, "last_at": now, "state": "open"},
-            )
+            .values(**row, **kept)
+            .on_conflict_do_update(index_elements=["exception_id"], set_=again | kept)
         )
+
+
+def _kept(record: ExceptionRecord) -> dict[str, Any]:
+    """A payload that is too long is cut, and with what it came in goes the way to redrive it."""
+    whole = len(record.payload) <= _MOST_PAYLOAD
+    event = msgspec.structs.replace(record.event, data=b"") if record.event is not None else None
+    envelope = Envelope(event=event if whole else None, topic=record.topic if whole else "")
+    return {
+        "payload": record.payload[:_MOST_PAYLOAD],
+        "envelope": msgspec.json.encode(envelope).decode() if envelope != Envelope() else "",
+    }

@@ -12,7 +12,7 @@ from lineshaft.contracts.schema import business_keys as keys_of
 from lineshaft.core.clock import Clock, rfc3339
 from lineshaft.core.errors import ContractViolation
 from lineshaft.core.values import Event
-from lineshaft.ledger.key_index import note_business_keys
+from lineshaft.ledger.key_index import key_rows
 from lineshaft.store import Store
 from lineshaft.store.schema import business_keys, events
 from lineshaft.store.statements import insert_new
@@ -30,12 +30,11 @@ class EventLog:
         """Durable when it returns. An event seen before changes nothing."""
         recorded_at = rfc3339(self._clock.now())
         rows = [self._row(event, recorded_at) for event in batch]
-        keys = [(event.id, self._keys(event)) for event in batch]
+        keys = key_rows("event", [(event.id, self._keys(event)) for event in batch])
 
         def unit(connection: Connection) -> None:
             insert_new(connection, events, rows)
-            for event_id, found in keys:
-                note_business_keys(connection, business_keys, "event", event_id, found)
+            insert_new(connection, business_keys, keys)
 
         await self._store.write(unit)
 

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, Table
-
-from lineshaft.store.statements import insert_new
-
-__all__ = ["note_business_keys"]
+__all__ = ["key_rows"]
 
 _LONGEST_KEY = 200
 
 
-def note_business_keys(
-    connection: Connection, table: Table, kind: str, ref: str, keys: Iterable[tuple[str, str]]
-) -> None:
-    """Keys are cut at what a row holds, and an empty one is none."""
-    distinct = {key[:_LONGEST_KEY]: field for field, key in keys if key}
-    insert_new(
-        connection,
-        table,
-        [{"key": key, "kind": kind, "ref": ref, "field": field} for key, field in distinct.items()],
-    )
+def key_rows(kind: str, found: Iterable[tuple[str, Iterable[tuple[str, str]]]]) -> list[dict[str, str]]:
+    """Rows of the index. Keys are cut at what a row holds, and an empty one is none.
+
+    kind    what mentions them: call, event, process
+    found   for each id the (field, key) pairs that it mentions
+    """
+    return [
+        {"key": key, "kind": kind, "ref": ref, "field": field}
+        for ref, keys in found
+        for key, field in {key[:_LONGEST_KEY]: field for field, key in keys if key}.items()
+    ]

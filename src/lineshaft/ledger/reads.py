@@ -6,11 +6,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
+from lineshaft.ledger.exception_rows import LIGHT, ExceptionState
 from lineshaft.ledger.trace import trace
 from lineshaft.store import Store
 from lineshaft.store.schema import calls, events, exceptions, outbox, process_waits, processes
 
 __all__ = ["Reads"]
+
+_SHOWN_PAYLOAD = 16 * 1024
 
 
 class Reads:
@@ -44,8 +47,8 @@ class Reads:
 
     async def open_exceptions(self, limit: int = 50) -> list[dict[str, Any]]:
         return await self._rows(
-            select(exceptions)
-            .where(exceptions.c.state == "open")
+            select(*LIGHT, func.substr(exceptions.c.payload, 1, _SHOWN_PAYLOAD).label("payload"))
+            .where(exceptions.c.state == ExceptionState.OPEN)
             .order_by(exceptions.c.last_at.desc())
             .limit(limit)
         )
@@ -58,7 +61,9 @@ class Reads:
                 "events": connection.execute(select(func.count()).select_from(events)).scalar_one(),
                 "outbox": connection.execute(select(func.count()).select_from(outbox)).scalar_one(),
                 "exceptions.open": connection.execute(
-                    select(func.count()).select_from(exceptions).where(exceptions.c.state == "open")
+                    select(func.count())
+                    .select_from(exceptions)
+                    .where(exceptions.c.state == ExceptionState.OPEN)
                 ).scalar_one(),
             }
             for name, table in (("calls", calls), ("processes", processes)):

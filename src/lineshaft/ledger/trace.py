@@ -14,7 +14,15 @@ from sqlalchemy import Connection, Select, exists, or_, select
 
 from lineshaft.core.clock import rfc3339
 from lineshaft.core.ids import business_key
-from lineshaft.store.schema import business_keys, calls, events, process_steps, process_waits, processes
+from lineshaft.store.schema import (
+    business_keys,
+    calls,
+    events,
+    exceptions,
+    process_steps,
+    process_waits,
+    processes,
+)
 
 __all__ = ["trace"]
 
@@ -23,7 +31,8 @@ Node = dict[str, Any]
 
 
 def trace(connection: Connection, key: str) -> dict[str, Any]:
-    """Stories in which `key` (business key, event, call, process or idempotency key) occurs, newest first.
+    """Stories in which `key` (business or idempotency key, or the id of anything in it) occurs,
+    newest first.
 
     Each story: {"correlation_id", "nodes": [{"kind", "id", "at", "title", …}], "edges": [[from, to], …]};
     nodes in order of time, edges from cause to effect.
@@ -84,6 +93,11 @@ def _correlations(connection: Connection, key: str) -> list[str]:
         )
         .order_by(events.c.recorded_at.desc())
     )
+    found += column(
+        select(exceptions.c.correlation_id).where(
+            exceptions.c.exception_id == key, exceptions.c.correlation_id != ""
+        )
+    )
     return list(dict.fromkeys(found))
 
 
@@ -111,6 +125,17 @@ def _story(connection: Connection, correlation: str) -> dict[str, Any]:
         nodes += _reading(event, edges)
         nodes.append(_event(event))
         edges.append((event.causation_id, event.event_id))
+    causes = {event.causation_id for event in seen if event.causation_id}
+    for wrong in rows(
+        select(exceptions).where(
+            or_(
+                (exceptions.c.correlation_id == correlation) & (exceptions.c.correlation_id != ""),
+                exceptions.c.exception_id.in_(causes),
+            )
+        )
+    ):
+        nodes.append(_exception(wrong))
+        edges.append((wrong.ref, wrong.exception_id))
     for instance in instances:
         nodes.append(_process(instance))
         edges.append((instance.causation_id, instance.process_id))
@@ -132,7 +157,7 @@ def _story(connection: Connection, correlation: str) -> dict[str, Any]:
 
 
 def _ordered(nodes: Iterable[Node]) -> list[Node]:
-    rank = {"reading": 0, "event": 1, "process": 2, "step": 3, "call": 4, "document": 5}
+    rank = {"reading": 0, "event": 1, "process": 2, "step": 3, "call": 4, "document": 5, "exception": 6}
     unique = {node["id"]: node for node in nodes}
     return sorted(unique.values(), key=lambda node: (node["at"], rank[node["kind"]]))
 
@@ -214,6 +239,21 @@ def _step(step: Any) -> Node:
         "finished_at": step.finished_at,
         "input": _json(step.input),
         "output": _json(step.output),
+    }
+
+
+def _exception(row: Any) -> Node:
+    """An event that a redrive published is caused by it."""
+    return {
+        "kind": "exception",
+        "id": row.exception_id,
+        "at": row.first_at,
+        "title": f"{row.kind} in {row.source}",
+        "state": row.state,
+        "owner": row.owner,
+        "cause": row.cause,
+        "seen": row.count,
+        "finished_at": row.closed_at,
     }
 
 

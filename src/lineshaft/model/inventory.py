@@ -31,6 +31,7 @@ class StockBalance(Value, frozen=True, kw_only=True):
     quantity            on hand, reserved stock included
     reserved_quantity   promised to open reservations; None where the system keeps none
     reorder_point       below it replenishment starts; None where the system has none
+    as_of               when the balance became so, not when it was read: equal states give equal balances
     source_sequence     grows with every change of the balance in its system of record
     """
 

@@ -2,54 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import cached_property
+from typing import Any, TypeVar, get_type_hints
 
-import msgspec
-
-from lineshaft.contracts.capability import Capability
+from lineshaft.contracts.capability import Capability, Operation
 from lineshaft.contracts.event import EventContract
+from lineshaft.contracts.schema import PayloadSchema
 from lineshaft.core.values import Value
 from lineshaft.processes.context import Context
 
-__all__ = ["ProcessDefinition", "process"]
+__all__ = ["ProcessDefinition", "process", "with_children"]
 
 T = TypeVar("T", bound=Value)
 R = TypeVar("R", bound=Value)
 
 
-class ProcessDefinition(msgspec.Struct, frozen=True, kw_only=True):
-    """key: business key of an instance, from its starting event: the same key never starts twice."""
+class ProcessDefinition:
+    """One version of a process.
 
-    name: str
-    version: int
-    starts_on: EventContract[Any]
-    key: Callable[[Any], str]
-    uses: Sequence[type[Capability]]
-    waits_on: Sequence[EventContract[Any]]
-    owner: str
-    run: Callable[[Context, Any], Awaitable[Value]]
+    starts_on  the event that starts an instance; None for one that only other processes start
+    key        business key of an instance, from what starts it: the same key never starts twice
+    children   processes that it may start
+    """
 
-    @property
-    def actor(self) -> str:
-        return f"process:{self.name}"
+    def __init__(
+        self,
+        *,
+        name: str,
+        version: int,
+        starts_on: EventContract[Any] | None,
+        key: Callable[[Any], str],
+        uses: Sequence[type[Capability]],
+        waits_on: Sequence[EventContract[Any]],
+        children: Sequence[ProcessDefinition],
+        owner: str,
+        run: Callable[[Context, Any], Awaitable[Value]],
+    ) -> None:
+        self.name = name
+        self.version = version
+        self.starts_on = starts_on
+        self.key = key
+        self.uses = uses
+        self.waits_on = waits_on
+        self.children = children
+        self.owner = owner
+        self.run = run
+        self.actor = f"process:{name}"
 
-    @property
-    def operations(self) -> frozenset[str]:
-        """What it may ask the one door for."""
-        return frozenset(
-            operation.name for capability in self.uses for operation in capability.operations.values()
-        )
+    @cached_property
+    def operations(self) -> dict[str, Operation]:
+        """What it may ask the one door for, by name."""
+        return {
+            operation.name: operation
+            for capability in self.uses
+            for operation in capability.operations.values()
+        }
+
+    @cached_property
+    def _types(self) -> tuple[type[Value], type[Value]]:
+        hints = get_type_hints(self.run)
+        result = hints.pop("return")
+        _, given = hints.values()
+        return given, result
+
+    @cached_property
+    def input_schema(self) -> PayloadSchema[Value]:
+        return PayloadSchema(f"{self} input", self._types[0], {})
+
+    @cached_property
+    def result_schema(self) -> PayloadSchema[Value]:
+        return PayloadSchema(f"{self} result", self._types[1], {})
+
+    def __str__(self) -> str:
+        return f"{self.name} v{self.version}"
+
+
+def with_children(definitions: Sequence[ProcessDefinition]) -> Iterator[ProcessDefinition]:
+    """These and all that they may start."""
+    for definition in definitions:
+        yield definition
+        yield from with_children(definition.children)
 
 
 def process(
     *,
     name: str,
     version: int,
-    starts_on: EventContract[T],
+    starts_on: EventContract[T] | None = None,
     key: Callable[[T], str],
-    uses: Sequence[type[Capability]],
+    uses: Sequence[type[Capability]] = (),
     waits_on: Sequence[EventContract[Any]] = (),
+    children: Sequence[ProcessDefinition] = (),
     owner: str,
 ) -> Callable[[Callable[[Context, T], Awaitable[R]]], ProcessDefinition]:
     def define(run: Callable[[Context, T], Awaitable[R]]) -> ProcessDefinition:
@@ -60,6 +104,7 @@ def process(
             key=key,
             uses=uses,
             waits_on=waits_on,
+            children=children,
             owner=owner,
             run=run,
         )

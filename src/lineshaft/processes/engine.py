@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
@@ -18,6 +18,7 @@ from lineshaft.contracts.schema import business_keys as keys_of
 from lineshaft.core.clock import Clock, rfc3339
 from lineshaft.core.errors import (
     BusinessFault,
+    ConfigError,
     ContractViolation,
     LineshaftError,
     OutcomeUnknown,
@@ -27,29 +28,38 @@ from lineshaft.core.errors import (
 from lineshaft.core.ids import business_key
 from lineshaft.core.ports import CallPort
 from lineshaft.core.tracing import span
-from lineshaft.core.values import Event, ExceptionKind, ExceptionRecord
-from lineshaft.processes import journal
-from lineshaft.processes.context import Context, Park, Suspend, Unrecorded
-from lineshaft.processes.definition import ProcessDefinition
-from lineshaft.processes.journal import Instance, ProcessState, Step
-from lineshaft.store import Outbox, Store, Unit
+from lineshaft.core.values import Event, ExceptionKind, ExceptionRecord, Value
+from lineshaft.processes import journal, waits
+from lineshaft.processes.context import Context
+from lineshaft.processes.definition import ProcessDefinition, with_children
+from lineshaft.processes.journal import Finish, Save
+from lineshaft.processes.records import Instance, ProcessState, Start, Step
+from lineshaft.processes.refusals import NoSuchProcess
+from lineshaft.processes.stops import Park, Suspend, Unrecorded, Unwind
+from lineshaft.store import Fenced, Store
 
 __all__ = ["Engine"]
 
 T = TypeVar("T")
 _LOG = structlog.get_logger(__name__)
-_WORKERS = 64
+_AT_WORK = 256
+_MOST_READY = 2_000
+_LOOK_AGAIN_S = 0.5
 _RETRY_MAX_S = 30.0
+_SPREAD_S = 5.0  # a peer that names a time does not get everybody at that time
 _RETRY_FOR_S = 3 * 24 * 3600.0
 
 
 class Engine:
-    """report: adds an exception record inside a unit of work (the ledger's desk)."""
+    """report: adds an exception record inside a unit of work (the ledger's desk).
+
+    worker    name of this worker on its database
+    on_events called when events were put into the outbox
+    """
 
     def __init__(
         self,
         store: Store,
-        outbox: Outbox,
         calls: CallPort,
         definitions: Sequence[ProcessDefinition],
         report: Callable[[Connection, ExceptionRecord], None],
@@ -58,66 +68,74 @@ class Engine:
         plant: str,
         zone: ZoneInfo,
         source: str,
+        worker: str = "local",
+        on_events: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
-        self._outbox = outbox
         self._calls = calls
+        every = list(with_children(definitions))
         self._definitions: Mapping[tuple[str, int], ProcessDefinition] = {
-            (definition.name, definition.version): definition for definition in definitions
+            (definition.name, definition.version): definition for definition in every
         }
         # older versions only finish what they began
-        self._newest: Mapping[str, ProcessDefinition] = {
-            definition.name: definition for definition in sorted(definitions, key=lambda each: each.version)
-        }
+        newest = {definition.name: definition for definition in sorted(every, key=lambda each: each.version)}
+        self._started_by: dict[str, list[ProcessDefinition]] = {}
+        for definition in newest.values():
+            if definition.starts_on is not None:
+                self._started_by.setdefault(definition.starts_on.type, []).append(definition)
+        self._awaited = {contract.type: contract for definition in every for contract in definition.waits_on}
         self._report = report
         self._clock = clock
         self._plant = plant
         self._zone = zone
         self._source = source
+        self._worker = worker
+        self._on_events = on_events
         self._ready: asyncio.Queue[str] = asyncio.Queue()
         self._active: set[str] = set()
         self._again: set[str] = set()
+        self._room = asyncio.Event()
+        self._room.set()
         self._started: dict[str, Instance] = {}  # written a moment ago, so that it need not be read
-        self._next_wake = float("inf")
-        self._timer_changed = asyncio.Event()
+        self._next_look = float("inf")
+        self._look_earlier = asyncio.Event()
 
     @property
     def event_types(self) -> frozenset[str]:
         """The types that start an instance or that one may wait for."""
-        return frozenset(
-            contract.type
-            for definition in self._definitions.values()
-            for contract in (definition.starts_on, *definition.waits_on)
-        )
+        return frozenset([*self._started_by, *self._awaited])
 
     async def handle(self, event: Event) -> None:
         """Take one event in; durable when it returns. The same event again changes nothing.
+
+        Waits while as much is at work as there is room for: who hands events over has to wait as well.
 
         raises  ContractViolation when the payload of an awaited type breaks its contract
         """
         if event.plant != self._plant:
             return
-        for definition in self._newest.values():
-            if event.type == definition.starts_on.type:
-                await self._start(definition, event)
-        awaited = {
-            contract.type: contract
-            for definition in self._definitions.values()
-            for contract in definition.waits_on
-        }
-        if event.type in awaited:
-            awaited[event.type].decode(event)
+        await self._room.wait()
+        for definition in self._started_by.get(event.type, ()):
+            await self._start(definition, event)
+        if event.type in self._awaited:
+            self._awaited[event.type].decode(event)
             at = rfc3339(self._clock.now())
-            woken = await self._store.write(
-                lambda connection: journal.deliver(
-                    connection, event.id, event.type, event.subject, event.data.decode(), at
+            self.wake(
+                await self._store.write(
+                    lambda connection: waits.deliver(
+                        connection,
+                        event.id,
+                        event.type,
+                        event.subject,
+                        event.data.decode(),
+                        at,
+                        worker=self._worker,
+                    )
                 )
             )
-            for process_id in woken:
-                self._wake(process_id)
 
     async def _start(self, definition: ProcessDefinition, event: Event) -> None:
-        value = definition.starts_on.decode(event)
+        value = definition.input_schema.decode(event.data)
         key = definition.key(value)
         with span(f"process {definition.name}", event.traceparent) as traceparent:
             instance = Instance(
@@ -126,6 +144,7 @@ class Engine:
                 version=definition.version,
                 business_key=key,
                 state=ProcessState.RUNNING,
+                worker=self._worker,
                 plant=event.plant,
                 input=event.data.decode(),
                 correlation_id=event.correlationid or event.id,
@@ -133,33 +152,57 @@ class Engine:
                 traceparent=traceparent,
                 started_at=rfc3339(self._clock.now()),
             )
-        keys = [("business_key", key), *keys_of(value)]
-        if await self._store.write(lambda connection: journal.start(connection, instance, keys)):
+        start = Start(instance, [("business_key", key), *keys_of(value)])
+        if await self._store.write_together(journal.start_together, start):
             self._started[instance.process_id] = instance
-            _LOG.info("process.started", process=definition.name, key=key)
-        self._wake(instance.process_id)
+            _LOG.debug("process.started", process=definition.name, key=key)
+        self.wake([instance.process_id])
+
+    async def check_versions(self) -> None:
+        """raises  ConfigError that lists the unfinished instances of versions that are not loaded"""
+        findings = [
+            f"{name} v{version}: {count} unfinished, the oldest since {since}"
+            for name, version, count, since in await self._store.read(journal.open_versions)
+            if (name, version) not in self._definitions
+        ]
+        if findings:
+            raise ConfigError(
+                "instances are under versions of processes that are gone",
+                findings=findings,
+                hint="load these versions beside the new ones, or move them: `lineshaft processes migrate`",
+            )
 
     async def run(self) -> None:
-        """Take up what was running, then run what is ready, until cancelled."""
-        for process_id in await self._store.read(journal.interrupted):
-            self._wake(process_id)
+        """Take up what was running, then run what is ready, until cancelled.
+
+        raises  Fenced when this worker was taken for dead
+        """
+        self.wake(await self._store.read(partial(journal.running, worker=self._worker)))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._timer())
-            for _ in range(_WORKERS):
+            for _ in range(_AT_WORK):
                 tasks.create_task(self._work())
 
-    def _wake(self, process_id: str) -> None:
-        if process_id in self._active:
-            self._again.add(process_id)
-        else:
-            self._active.add(process_id)
-            self._ready.put_nowait(process_id)
+    def wake(self, process_ids: Sequence[str]) -> None:
+        """These instances are this worker's and have something to do."""
+        for process_id in process_ids:
+            if process_id in self._active:
+                self._again.add(process_id)
+            else:
+                self._active.add(process_id)
+                self._ready.put_nowait(process_id)
+        if len(self._active) >= _MOST_READY:
+            self._room.clear()
 
     async def _work(self) -> None:
         while True:
             process_id = await self._ready.get()
             try:
                 await self._advance(process_id)
+            except Fenced:
+                raise
+            except NoSuchProcess:  # it is archived, and what had started it came once more
+                _LOG.debug("process.archived", process_id=process_id)
             except TransientFault as fault:  # the store is away: the rows stand, look again when it is back
                 _LOG.warning("process.store_away", process_id=process_id, reason=str(fault))
                 self._again.add(process_id)
@@ -168,125 +211,192 @@ class Engine:
                 _LOG.exception("process.stuck", process_id=process_id)
             finally:
                 self._active.discard(process_id)
+                if len(self._active) < _MOST_READY:
+                    self._room.set()
                 if process_id in self._again:
                     self._again.discard(process_id)
-                    self._wake(process_id)
+                    self.wake([process_id])
 
     async def _timer(self) -> None:
-        """Wakes instances whose time has come; sleeps exactly until the next one's."""
+        """Takes instances whose time has come, at that time; and looks for what others left or asked for."""
         while True:
-            # forgotten before the rows are read: who changes one from here on wakes us again
-            self._timer_changed.clear()
-            self._next_wake = float("inf")
-            now = self._clock.now().timestamp()
+            # forgotten before the rows are read: who changes one from here on has us look again
+            self._look_earlier.clear()
+            self._next_look = float("inf")
+            now = self._clock.now()
             try:
-                for process_id in await self._store.read(partial(journal.due, now=now)):
-                    self._wake(process_id)
-                later = await self._store.read(journal.next_wake)
+                next_wake = await self._store.read(waits.next_wake)
+                while next_wake is not None and next_wake <= now.timestamp():
+                    due = partial(waits.claim_due, now=now.timestamp(), at=rfc3339(now), worker=self._worker)
+                    self.wake(await self._store.write(due))
+                    await self._room.wait()
+                    next_wake = await self._store.read(waits.next_wake)
             except TransientFault:
-                later = now + 1.0
-            if later is not None:  # one that is due was just woken and is at work on its row
-                self._next_wake = max(later, now + 0.2)
-            rest_s = self._next_wake - self._clock.now().timestamp()
+                next_wake = None
+            rest_s = min((next_wake or float("inf")) - self._clock.now().timestamp(), _LOOK_AGAIN_S)
+            self._next_look = self._clock.now().timestamp() + rest_s
             try:
-                async with asyncio.timeout(None if later is None else max(rest_s, 0.0)):
-                    await self._timer_changed.wait()
+                async with asyncio.timeout(max(rest_s, 0.0)):
+                    await self._look_earlier.wait()
             except TimeoutError:
                 continue
 
-    def wake_by(self, moment: float) -> None:
-        if moment < self._next_wake:
-            self._timer_changed.set()
+    def look_by(self, moment: float) -> None:
+        """Look for what is due not later than at this time, epoch seconds."""
+        if moment < self._next_look:
+            self._look_earlier.set()
 
     async def _advance(self, process_id: str) -> None:
-        started = self._started.pop(process_id, None)
+        begun = self._started.pop(process_id, None)
         instance, steps = (
-            (started, [])
-            if started is not None
+            (begun, [])
+            if begun is not None
             else await self._store.read(partial(journal.load, process_id=process_id))
         )
-        if instance.state in (ProcessState.COMPLETED, ProcessState.PARKED):
+        if instance.state is not ProcessState.RUNNING or instance.worker != self._worker:
             return
-        if (
-            instance.state is ProcessState.RETRYING
-            and (instance.wake_at or 0) > self._clock.now().timestamp()
-        ):
-            return  # woken before its time, say by its event told again: it keeps its pause
         definition = self._definitions.get((instance.type, instance.version))
         if definition is None:
-            known = ", ".join(f"{name} v{version}" for name, version in self._definitions)
+            known = ", ".join(map(str, self._definitions.values()))
             fault = PermanentFault(
                 f"no process {instance.type} v{instance.version} is loaded", hint=f"loaded: {known}"
             )
-            return await self._park(instance, fault, "integration")
+            return await self._park(instance, Save(process_id, (), ()), _Parked(fault, "integration"))
         context = Context(
             instance,
             steps,
-            _StoreRecorder(self, instance),
+            definition,
+            _StoreJournal(self, instance),
             self._calls,
             self._clock,
-            actor=definition.actor,
-            waits_on=definition.waits_on,
             zone=self._zone,
             source=f"{self._source}/{instance.type}",
         )
+        await self._leave(instance, context, await self._run(instance, definition, context))
+
+    async def _run(self, instance: Instance, definition: ProcessDefinition, context: Context) -> _End:
         try:
-            value = definition.starts_on.schema.decode(instance.input.encode())
-            result = await definition.run(context, value)
-            encoded = msgspec.json.encode(result).decode()
-        except Suspend:
-            return None
+            value = definition.input_schema.decode(instance.input.encode())
+        except ContractViolation as violation:
+            return _Parked(violation, definition.owner)
+        end = await self._outcome(definition.run(context, value), ProcessState.COMPLETED, definition, context)
+        if isinstance(end, Unwind) and end.wanted == "abort":
+            _LOG.info("process.unwinding", process=instance.type, key=instance.business_key)
+            undone = await self._outcome(context.unwind(), ProcessState.ABORTED, definition, context)
+            if isinstance(undone, _Ended):
+                return msgspec.structs.replace(undone, cause=end.reason)
+            return undone
+        return end
+
+    async def _outcome(
+        self,
+        work: Awaitable[Value | None],
+        state: ProcessState,
+        definition: ProcessDefinition,
+        context: Context,
+    ) -> _End:
+        try:
+            result = await work
+            encoded = "" if result is None else msgspec.json.encode(result).decode()
+        except (Suspend, Unwind) as stopped:
+            return stopped
         except Unrecorded as stopped:
-            if isinstance(stopped.fault, TransientFault):
+            if isinstance(stopped.fault, TransientFault | Fenced):
                 raise stopped.fault from None
-            why, owner = stopped.fault, "integration"
+            return _Parked(stopped.fault, "integration")
         except Park as parked:
-            why, owner = parked.fault, definition.owner
+            return _Parked(parked.fault, definition.owner, parked.step)
         except LineshaftError as fault:
-            why, owner = fault, getattr(fault, "owner", "") or definition.owner
+            owner = getattr(fault, "owner", "") or definition.owner
+            return _Parked(fault, owner, context.step_of(fault))
         except (Exception, BaseExceptionGroup) as error:
-            _LOG.exception("process.bug", process=instance.type, key=instance.business_key)
-            why, owner = PermanentFault(f"the process failed: {error!r}"), "integration"
+            _LOG.exception("process.bug", process=str(definition), process_id=context.process_id)
+            return _Parked(PermanentFault(f"the process failed: {error!r}"), "integration")
+        return _Ended(state=state, result=encoded)
+
+    async def _leave(self, instance: Instance, context: Context, end: _End) -> None:
+        left = context.leftovers()
+        save = Save(instance.process_id, left.steps, left.events)
+        if isinstance(end, Suspend):
+            await self._suspend(instance, context, save, str(end))
+        elif isinstance(end, _Parked):
+            await self._park(instance, save, end)
+        elif isinstance(end, _Ended):
+            await self._finish(instance, save, end.state, result=end.result, cause=end.cause)
         else:
-            return await self._complete(instance, encoded)
-        await self._park(instance, why, owner)
+            await self._finish(instance, save, ProcessState.CANCELLED, cause=end.reason)
+        if save.events:
+            self._on_events()
 
-    async def _complete(self, instance: Instance, encoded: str) -> None:
+    async def _suspend(self, instance: Instance, context: Context, save: Save, cause: str) -> None:
+        pending = context.leftovers().pending
         at = rfc3339(self._clock.now())
-        await self._store.write(
-            lambda connection: journal.set_state(
-                connection,
-                instance.process_id,
-                ProcessState.COMPLETED,
-                at,
-                result=encoded,
-                finished_at=at,
-                cause="",
-            )
+        suspended = await self._store.write(
+            lambda connection: journal.suspend(connection, save, pending, cause, at, wanted=instance.wanted)
         )
-        _LOG.info("process.completed", process=instance.type, key=instance.business_key)
+        if not suspended:
+            self._again.add(instance.process_id)
+        elif any(each.child is not None for each in pending):
+            self.look_by(0.0)
+        else:
+            self.look_by(min(each.wake_at for each in pending))
 
-    async def _park(self, instance: Instance, fault: LineshaftError, owner: str) -> None:
+    async def _finish(
+        self,
+        instance: Instance,
+        save: Save,
+        state: ProcessState,
+        *,
+        result: str = "",
+        cause: str = "",
+        parked: _Parked | None = None,
+    ) -> None:
+        finish = Finish(
+            save=save,
+            state=state,
+            worker=self._worker,
+            at=rfc3339(self._clock.now()),
+            result=result,
+            cause=cause,
+            owner=parked.owner if parked else "",
+            at_step=parked.step if parked else "",
+            more=partial(self._tell_desk, instance, parked) if parked else None,
+        )
+        self.wake(await self._store.write_together(journal.finish_together, finish))
+        _LOG.debug("process.ended", process=instance.type, key=instance.business_key, state=state)
+
+    async def _park(self, instance: Instance, save: Save, parked: _Parked) -> None:
+        cause = str(parked.fault)
+        await self._finish(instance, save, ProcessState.PARKED, cause=cause, parked=parked)
+        _LOG.warning("process.parked", process=instance.type, key=instance.business_key, cause=cause)
+
+    def _tell_desk(self, instance: Instance, parked: _Parked, connection: Connection) -> None:
         record = ExceptionRecord(
-            kind=_kind(fault),
+            kind=_kind(parked.fault),
             plant=instance.plant,
             source=f"process {instance.type} {instance.business_key}",
-            owner=owner,
-            cause=str(fault),
+            owner=parked.owner,
+            cause=str(parked.fault),
             payload=instance.input.encode(),
             ref=instance.process_id,
             correlation_id=instance.correlation_id,
         )
-        at = rfc3339(self._clock.now())
+        self._report(connection, record)
 
-        def unit(connection: Connection) -> None:
-            journal.set_state(
-                connection, instance.process_id, ProcessState.PARKED, at, cause=str(fault), owner=owner
-            )
-            self._report(connection, record)
 
-        await self._store.write(unit)
-        _LOG.warning("process.parked", process=instance.type, key=instance.business_key, cause=str(fault))
+class _Parked(msgspec.Struct, frozen=True):
+    fault: LineshaftError
+    owner: str
+    step: str = ""
+
+
+class _Ended(msgspec.Struct, frozen=True, kw_only=True):
+    state: ProcessState
+    result: str
+    cause: str = ""
+
+
+_End = _Parked | _Ended | Suspend | Unwind
 
 
 def _kind(fault: LineshaftError) -> ExceptionKind:
@@ -299,61 +409,41 @@ def _kind(fault: LineshaftError) -> ExceptionKind:
     return ExceptionKind.TECHNICAL_FAULT
 
 
-class _StoreRecorder:
-    """Implements context.Recorder for one instance."""
+class _StoreJournal:
+    """Implements context.Journal for one instance."""
 
     def __init__(self, engine: Engine, instance: Instance) -> None:
         self._engine = engine
-        self._instance = instance
+        self._process_id = instance.process_id
 
-    async def done(self, step: Step, event: Event | None = None) -> None:
-        outbox = self._engine._outbox
+    async def save(self, steps: Sequence[Step], events: Sequence[Event]) -> str:
+        save = Save(self._process_id, steps, events)
+        wanted = await _recorded(self._engine._store.write_together(journal.save_together, save))
+        if events:
+            self._engine._on_events()
+        return wanted
 
-        def unit(connection: Connection) -> None:
-            journal.record(connection, self._instance.process_id, step)
-            if self._instance.state is not ProcessState.RUNNING:  # it was woken by the time, and runs on
-                state = ProcessState.RUNNING
-                journal.set_state(connection, self._instance.process_id, state, step.finished_at, cause="")
-            if event is not None:
-                outbox.add(connection, event)
-
-        await self._write(unit)
-        if event is not None:
-            outbox.wake()
-
-    async def retry_later(self, step: Step, fault: TransientFault) -> None:
-        now = self._engine._clock.now()
-        process_id = self._instance.process_id
-        if (now - datetime.fromisoformat(step.started_at)).total_seconds() > _RETRY_FOR_S:
-            raise Park(fault)
-        wait_s = min(_RETRY_MAX_S, 2.0 ** min(step.attempts, 6)) * random.uniform(0.5, 1.0)  # noqa: S311
-        wake_at = now.timestamp() + max(wait_s, fault.retry_after_s or 0.0)
-
-        def unit(connection: Connection) -> None:
-            journal.record(connection, process_id, step)
-            journal.set_state(
-                connection,
-                process_id,
-                ProcessState.RETRYING,
-                rfc3339(now),
-                wake_at=wake_at,
-                cause=str(fault),
-            )
-
-        await self._write(unit)
-        self._engine.wake_by(wake_at)
-
-    async def wait(self, step: Step, event_type: str, key: str, until: datetime) -> Step:
-        process_id, wake_at = self._instance.process_id, until.timestamp()
+    async def expire(self, step: Step, event_type: str, key: str) -> Step:
         at = rfc3339(self._engine._clock.now())
-        left = await self._write(
-            lambda connection: journal.wait(connection, process_id, step, event_type, key, wake_at, at)
+        return await _recorded(
+            self._engine._store.write(
+                lambda connection: waits.expire(connection, self._process_id, step, event_type, key, at)
+            )
         )
-        self._engine.wake_by(wake_at)
-        return left
 
-    async def _write(self, unit: Unit[T]) -> T:
-        try:
-            return await self._engine._store.write(unit)
-        except LineshaftError as fault:
-            raise Unrecorded(fault) from fault
+    def retry_at(self, step: Step, fault: TransientFault) -> float:
+        """A growing pause with jitter, and not before the peer wants it."""
+        now = self._engine._clock.now()
+        if (now - datetime.fromisoformat(step.started_at)).total_seconds() > _RETRY_FOR_S:
+            raise Park(fault, step.step)
+        chance = random.random()  # noqa: S311
+        pause_s = min(_RETRY_MAX_S, 2.0 ** min(step.attempts, 6)) * (0.5 + chance / 2)
+        asked_s = fault.retry_after_s or 0.0
+        return now.timestamp() + max(pause_s, asked_s + chance * min(asked_s / 10, _SPREAD_S))
+
+
+async def _recorded(writing: Awaitable[T]) -> T:
+    try:
+        return await writing
+    except LineshaftError as fault:
+        raise Unrecorded(fault) from fault

@@ -1,228 +1,196 @@
-"""The journal of process instances in the store. Each function is one unit of work, safe to run twice."""
+"""How instances are started, saved and ended in the store. Each is a unit of work, safe to run twice.
+
+Those that end in `_together` take what many instances ask for at the same moment.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from enum import StrEnum
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
-from lineshaft.store.schema import business_keys, process_steps, process_waits, processes, signals
-from lineshaft.store.statements import insert_new, inserted, put, set_columns
+from lineshaft.core.values import Event
+from lineshaft.processes.records import FINISHED, Instance, Pending, ProcessState, Start, Step
+from lineshaft.processes.refusals import NoSuchProcess
+from lineshaft.processes.waits import (
+    awaited_ends,
+    end_of,
+    index_keys,
+    plain,
+    register,
+    row_of,
+    start_row,
+    tell_end,
+)
+from lineshaft.store import Outbox
+from lineshaft.store.schema import archived_processes, process_steps, processes
+from lineshaft.store.statements import change, inserted, put
 
 __all__ = [
-    "Instance",
-    "ProcessState",
-    "Step",
-    "StepState",
-    "deliver",
-    "due",
-    "interrupted",
+    "Finish",
+    "Save",
+    "finish_together",
     "load",
-    "next_wake",
-    "record",
-    "set_state",
-    "start",
-    "wait",
+    "open_versions",
+    "running",
+    "save_together",
+    "start_together",
+    "suspend",
+    "take_over",
 ]
 
-
-class ProcessState(StrEnum):
-    RUNNING = "running"
-    WAITING = "waiting"
-    RETRYING = "retrying"
-    PARKED = "parked"
-    COMPLETED = "completed"
+_RUNNING = "state = 'running'"
 
 
-class StepState(StrEnum):
-    DONE = "done"
-    REJECTED = "rejected"
-    RETRYING = "retrying"
-    WAITING = "waiting"
-    TIMED_OUT = "timed_out"
-    FAILED = "failed"
+class Save(msgspec.Struct, frozen=True):
+    """Steps that have an outcome, and the events that were published by them."""
 
-
-class Instance(msgspec.Struct, frozen=True, kw_only=True):
     process_id: str
-    type: str
-    version: int
-    business_key: str
+    steps: Sequence[Step]
+    events: Sequence[Event]
+
+
+class Finish(msgspec.Struct, frozen=True, kw_only=True):
+    """The end of an instance, or its parking. More: told in the same transaction, with the connection."""
+
+    save: Save
     state: ProcessState
-    plant: str
-    input: str
-    correlation_id: str
-    causation_id: str
-    traceparent: str
-    started_at: str
-    wake_at: float | None = None
+    worker: str
+    at: str
+    result: str = ""
+    cause: str = ""
+    owner: str = ""
+    at_step: str = ""
+    more: Callable[[Connection], None] | None = None
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the journal. input and output are JSON; ref is a call or event id."""
-
-    step: int
-    kind: str
-    name: str
-    state: StepState
-    input: str
-    output: str = ""
-    error: str = ""
-    ref: str = ""
-    attempts: int = 1
-    started_at: str
-    finished_at: str = ""
+def start_together(connection: Connection, starts: Sequence[Start]) -> list[bool]:
+    """For each, True when its business key starts now, False when it had started before."""
+    first = {start.instance.process_id: start for start in reversed(starts)}
+    begun = inserted(connection, processes, [start_row(start.instance) for start in first.values()])
+    begun -= _withdrawn(connection, begun)
+    index_keys(connection, [first[process_id] for process_id in begun])
+    return [
+        start.instance.process_id in begun and first[start.instance.process_id] is start for start in starts
+    ]
 
 
-def start(connection: Connection, instance: Instance, keys: Sequence[tuple[str, str]]) -> bool:
-    """True when this business key starts now, False when it had started before."""
-    row = msgspec.structs.asdict(instance) | {"updated_at": instance.started_at}
-    begun = inserted(connection, processes, row)
-    if begun:
-        keyed = {"kind": "process", "ref": instance.process_id}
-        insert_new(connection, business_keys, [keyed | {"key": key, "field": field} for field, key in keys])
-    return begun
-
-
-def load(connection: Connection, process_id: str) -> tuple[Instance, list[Step]]:
-    row = connection.execute(select(processes).where(processes.c.process_id == process_id)).one()
-    steps = connection.execute(
-        select(process_steps).where(process_steps.c.process_id == process_id).order_by(process_steps.c.step)
-    )
-    return (
-        msgspec.convert(_plain(row), Instance),
-        [msgspec.convert(_plain(step), Step) for step in steps],
-    )
-
-
-def record(connection: Connection, process_id: str, step: Step) -> None:
-    """Write a step, over an earlier unfinished state of the same step."""
-    put(connection, process_steps, {"process_id": process_id, **msgspec.structs.asdict(step)})
-
-
-def set_state(connection: Connection, process_id: str, state: ProcessState, at: str, **changes: Any) -> None:
-    changes.setdefault("wake_at", None)
-    set_columns(connection, processes, process_id, {"state": state, "updated_at": at, **changes})
-
-
-def wait(
-    connection: Connection, process_id: str, step: Step, event_type: str, key: str, wake_at: float, at: str
-) -> Step:
-    """The step as it is left: done by a signal that is there already, or as it came, waiting or timed out."""
-    here = (process_waits.c.process_id == process_id) & (process_waits.c.step == step.step)
-    if connection.execute(select(process_waits.c.event_id).where(here)).scalar():
-        return _recorded(connection, process_id, step.step)  # delivered since the journal was loaded
-    signal = _signal(connection, process_id, event_type, key)
-    if signal is None and step.state is StepState.TIMED_OUT:
-        connection.execute(delete(process_waits).where(here))  # a late event must not find it
-        set_state(connection, process_id, ProcessState.RUNNING, at)
-        record(connection, process_id, step)
-        return step
-    event_id = signal.event_id if signal else ""
-    waiting = {"process_id": process_id, "step": step.step, "event_type": event_type, "key": key}
-    put(connection, process_waits, waiting | {"event_id": event_id})
-    if signal:
-        step = msgspec.structs.replace(
-            step, state=StepState.DONE, output=signal.data, ref=event_id, finished_at=at
-        )
-        set_state(connection, process_id, ProcessState.RUNNING, at)
-    else:
-        set_state(connection, process_id, ProcessState.WAITING, at, wake_at=wake_at)
-    record(connection, process_id, step)
-    return step
-
-
-def _signal(connection: Connection, process_id: str, event_type: str, key: str) -> Any:
-    """The oldest signal that this instance has not taken."""
-    taken = select(process_waits.c.event_id).where(process_waits.c.process_id == process_id)
-    return connection.execute(
-        select(signals)
-        .where(signals.c.event_type == event_type, signals.c.key == key, signals.c.event_id.not_in(taken))
-        .order_by(signals.c.received_at, signals.c.event_id)
-        .limit(1)
-    ).first()
-
-
-def _recorded(connection: Connection, process_id: str, number: int) -> Step:
-    row = connection.execute(
-        select(process_steps).where(process_steps.c.process_id == process_id, process_steps.c.step == number)
-    ).one()
-    return msgspec.convert(_plain(row), Step)
-
-
-def deliver(
-    connection: Connection, event_id: str, event_type: str, key: str, data: str, at: str
-) -> list[str]:
-    """Keep an event for those who wait for it now or later; returns the instances that it wakes.
-
-    Delivered again, it names those that still have to run on: the first time may not have come to wake them.
-    """
-    signal = {"event_id": event_id, "event_type": event_type, "key": key, "data": data, "received_at": at}
-    insert_new(connection, signals, [signal])
-    again = select(process_waits.c.process_id).where(process_waits.c.event_id == event_id)
-    woken = connection.execute(
-        select(process_waits.c.process_id, process_waits.c.step).where(
-            process_waits.c.event_type == event_type,
-            process_waits.c.key == key,
-            process_waits.c.event_id == "",
-            process_waits.c.process_id.not_in(again),
-        )
-    ).all()
-    for process_id, step in woken:
-        here = (process_waits.c.process_id == process_id) & (process_waits.c.step == step)
-        connection.execute(update(process_waits).where(here).values(event_id=event_id))
-        connection.execute(
-            update(process_steps)
-            .where(process_steps.c.process_id == process_id, process_steps.c.step == step)
-            .values(state=StepState.DONE, output=data, ref=event_id, finished_at=at)
-        )
-        connection.execute(
-            update(processes)
-            .where(processes.c.process_id == process_id, processes.c.state == ProcessState.WAITING)
-            .values(state=ProcessState.RUNNING, wake_at=None, updated_at=at)
-        )
-    return list(
-        connection.execute(
-            select(processes.c.process_id).where(
-                processes.c.process_id.in_(again), processes.c.state == ProcessState.RUNNING
-            )
-        ).scalars()
-    )
-
-
-def due(connection: Connection, now: float) -> list[str]:
-    """Instances whose time has come."""
-    return list(
-        connection.execute(
-            select(processes.c.process_id).where(
-                processes.c.state.in_([ProcessState.WAITING, ProcessState.RETRYING]),
-                processes.c.wake_at <= now,
-            )
-        ).scalars()
-    )
-
-
-def next_wake(connection: Connection) -> float | None:
-    found: float | None = connection.execute(
-        select(func.min(processes.c.wake_at)).where(
-            processes.c.state.in_([ProcessState.WAITING, ProcessState.RETRYING])
-        )
-    ).scalar_one()
+def _withdrawn(connection: Connection, begun: Collection[str]) -> set[str]:
+    """Those that are archived start not again. Asked afterwards: one may be archived at this very moment."""
+    archived = select(archived_processes.c.process_id).where(archived_processes.c.process_id.in_(begun))
+    found = set(connection.execute(archived).scalars())
+    if found:
+        connection.execute(delete(processes).where(processes.c.process_id.in_(found)))
     return found
 
 
-def interrupted(connection: Connection) -> list[str]:
-    """Instances that were running when the product stopped."""
-    return list(
-        connection.execute(
-            select(processes.c.process_id).where(processes.c.state == ProcessState.RUNNING)
-        ).scalars()
+def load(connection: Connection, process_id: str) -> tuple[Instance, list[Step]]:
+    """raises  NoSuchProcess, also when it is archived"""
+    row = connection.execute(select(processes).where(processes.c.process_id == process_id)).first()
+    if row is None:
+        raise NoSuchProcess(f"there is no process {process_id!r}", hint="see `lineshaft processes list`")
+    steps = connection.execute(select(process_steps).where(process_steps.c.process_id == process_id))
+    return (
+        msgspec.convert(plain(row), Instance),
+        [msgspec.convert(plain(step), Step) for step in steps],
     )
 
 
-def _plain(row: Row[Any]) -> dict[str, Any]:
-    """Column names as plain text; SQLAlchemy's own name type is a subclass that msgspec refuses."""
-    return {str(name): value for name, value in row._mapping.items()}
+def _save(connection: Connection, saves: Sequence[Save]) -> None:
+    put(
+        connection,
+        process_steps,
+        [row_of(save.process_id, step) for save in saves for step in save.steps],
+    )
+    Outbox.add(connection, [event for save in saves for event in save.events])
+
+
+def save_together(connection: Connection, saves: Sequence[Save]) -> list[str]:
+    """For each, what a person wants of the instance: empty for nothing."""
+    _save(connection, saves)
+    wanted = {
+        row.process_id: row.wanted
+        for row in connection.execute(
+            select(processes.c.process_id, processes.c.wanted).where(processes.c.wanted != "")
+        )
+    }
+    return [wanted.get(save.process_id, "") for save in saves]
+
+
+def finish_together(connection: Connection, finishes: Sequence[Finish]) -> list[list[str]]:
+    """For each, the instances that waited for its end and are woken by it.
+
+    One that is no longer running (a person has ended it) stays as it is.
+    """
+    _save(connection, [finish.save for finish in finishes])
+    rows = [
+        {
+            "process_id": finish.save.process_id,
+            "state": finish.state,
+            "worker": "",
+            "result": finish.result,
+            "cause": finish.cause,
+            "owner": finish.owner,
+            "at_step": finish.at_step,
+            "updated_at": finish.at,
+            "finished_at": "" if finish.state is ProcessState.PARKED else finish.at,
+        }
+        for finish in finishes
+    ]
+    changed = change(connection, processes, rows, only=_RUNNING)
+    awaited = awaited_ends(connection, changed)
+    woken: list[list[str]] = []
+    for finish in finishes:
+        process_id, ended = finish.save.process_id, finish.state is not ProcessState.PARKED
+        if finish.more is not None and process_id in changed:
+            finish.more(connection)
+        end = end_of(finish.state, finish.result, finish.cause)
+        is_awaited = ended and process_id in awaited
+        woken.append(tell_end(connection, process_id, end, finish.at, finish.worker) if is_awaited else [])
+    return woken
+
+
+def suspend(
+    connection: Connection, save: Save, pending: Sequence[Pending], cause: str, at: str, *, wanted: str
+) -> bool:
+    """Leave an instance to its rows; False when it has to run on: what it waits for came meanwhile.
+
+    wanted   what it knows that a person wants of it; more than that is a reason to run on, too
+    """
+    _save(connection, [save])
+    if register(connection, save.process_id, pending, at):
+        return False
+    retries = any(not each.event_type and each.step.kind == "call" for each in pending)
+    row = {
+        "process_id": save.process_id,
+        "state": ProcessState.RETRYING if retries else ProcessState.WAITING,
+        "worker": "",
+        "wake_at": min(each.wake_at for each in pending),
+        "cause": cause,
+        "updated_at": at,
+    }
+    return bool(change(connection, processes, [row], only=f"{_RUNNING} AND wanted = '{wanted}'"))
+
+
+def open_versions(connection: Connection) -> list[tuple[str, int, int, str]]:
+    """Of unfinished instances: name, version, how many, since when."""
+    found = connection.execute(
+        select(processes.c.type, processes.c.version, func.count(), func.min(processes.c.started_at))
+        .where(processes.c.state.not_in(FINISHED))
+        .group_by(processes.c.type, processes.c.version)
+        .order_by(processes.c.type, processes.c.version)
+    )
+    return [(name, version, count, since) for name, version, count, since in found]
+
+
+def running(connection: Connection, worker: str) -> list[str]:
+    """What this worker was at work on, when it starts again."""
+    mine = (processes.c.state == ProcessState.RUNNING) & (processes.c.worker == worker)
+    return list(connection.execute(select(processes.c.process_id).where(mine)).scalars())
+
+
+def take_over(connection: Connection, dead: str, worker: str) -> list[str]:
+    theirs = (processes.c.state == ProcessState.RUNNING) & (processes.c.worker == dead)
+    connection.execute(update(processes).where(theirs).values(worker=worker))
+    return running(connection, worker)

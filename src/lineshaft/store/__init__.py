@@ -1,8 +1,9 @@
-"""SQLite and PostgreSQL: engine, group commit, migrations, outbox."""
+"""SQLite and PostgreSQL: engine, group commit, leases of workers, migrations, outbox."""
 
 from lineshaft.store.engine import Store
 from lineshaft.store.outbox import Outbox
 from lineshaft.store.telemetry_state import TelemetryState
-from lineshaft.store.writer import Unit
+from lineshaft.store.workers import Worker
+from lineshaft.store.writer import Fenced, Unit
 
-__all__ = ["Outbox", "Store", "TelemetryState", "Unit"]
+__all__ = ["Fenced", "Outbox", "Store", "TelemetryState", "Unit", "Worker"]

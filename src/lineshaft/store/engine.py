@@ -14,11 +14,13 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from lineshaft.core.errors import ConfigError, TransientFault
 from lineshaft.store.migrate import migrate
-from lineshaft.store.writer import GroupCommit, Unit
+from lineshaft.store.writer import Fence, GroupCommit, Together, Unit
 
 __all__ = ["Store"]
 
 T = TypeVar("T")
+I = TypeVar("I")  # noqa: E741
+_STALLED_MS = 5_000
 _EXAMPLES = "sqlite:///path/to/lineshaft.db or postgresql://user@host/database"
 
 
@@ -65,6 +67,17 @@ class Store:
         """
         return await self._writer.submit(unit)
 
+    async def write_together(self, work: Together[I, T], item: I) -> T:
+        """Like write, for what many ask for at the same time: `work` runs once over all their items.
+
+        work    gives one value for each item, in their order; a single item where it failed for several
+        """
+        return await self._writer.submit_together(work, item)
+
+    def fence(self, fence: Fence) -> None:
+        """From now on each transaction that writes begins with this check; what it raises fails them all."""
+        self._writer.fence = fence
+
     async def read(self, question: Callable[[Connection], T]) -> T:
         """raises  TransientFault when the database does not answer"""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._ask, question)
@@ -93,7 +106,14 @@ def _engine(url: str) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(parsed)
     if parsed.get_backend_name() == "postgresql":
-        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_size=5, pool_pre_ping=True)
+        # a worker that stalls in the middle of a transaction must not keep its rows from the others
+        options = f"-c idle_in_transaction_session_timeout={_STALLED_MS}"
+        return create_engine(
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_size=5,
+            pool_pre_ping=True,
+            connect_args={"options": f"{options} {parsed.query.get('options', '')}".strip()},
+        )
     raise ConfigError(f"store.url: {parsed.get_backend_name()} is not supported", hint=_EXAMPLES)
 
 
@@ -109,11 +129,12 @@ def _sqlite(url: URL) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # SQLAlchemy's events below begin the transactions
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32000"):
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32000", "wal_autocheckpoint=10000"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN")
+        writes = connection.get_execution_options().get("writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine

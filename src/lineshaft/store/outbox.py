@@ -31,10 +31,11 @@ class Outbox:
         self._pending = asyncio.Event()
         self._pending.set()
 
-    def add(self, connection: Connection, event: Event) -> None:
+    @staticmethod
+    def add(connection: Connection, events: Sequence[Event]) -> None:
         """Inside a unit of work. The same event id twice is one row."""
-        row = {"event_id": event.id, "event": msgspec.json.encode(event).decode()}
-        insert_new(connection, outbox, [row])
+        rows = [{"event_id": event.id, "event": msgspec.json.encode(event).decode()} for event in events]
+        insert_new(connection, outbox, rows)
 
     def wake(self) -> None:
         """Called after the unit is committed."""

@@ -1,70 +1,139 @@
-"""Statements that are written often, built once: what changes is in their parameters.
+"""Statements over many rows, built once: each is one statement, however many rows it carries.
 
-Building a SQLAlchemy statement costs several times what the database takes to run it.
+That matters twice: building a statement costs several times what the database takes to run it, and a driver
+gives up Python's lock at each one, which a busy event loop is slow to hand back.
+
+Rows are dicts, all with the same columns. SQLite takes them as one list of VALUES, PostgreSQL as one JSON
+document.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, Update, bindparam, update
-from sqlalchemy.dialects import postgresql, sqlite
+import msgspec
+from sqlalchemy import BigInteger, Connection, CursorResult, Float, Integer, LargeBinary, Table
 
-__all__ = ["insert_new", "inserted", "put", "set_columns"]
+__all__ = ["change", "insert_all", "insert_new", "inserted", "put"]
 
-_KEY = "key_of_"
+Row = dict[str, Any]
+_MOST_PARAMETERS = 8_000  # SQLite takes 32,766
+_RECORD_TYPES = {Integer: "integer", BigInteger: "bigint", Float: "double precision"}
 
 
-def insert_new(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+def insert_all(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Insert the rows; one whose key is there already fails the unit of work."""
+    for _ in _run(connection, _insert_all, table, rows):
+        pass
+
+
+def insert_new(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Insert the rows that are not there yet."""
-    if rows:
-        connection.execute(_ignoring(table, connection.dialect.name), rows)
+    for _ in _run(connection, _insert_new, table, rows):
+        pass
 
 
-def inserted(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
-    """Insert one row; False when it is there already. Told by RETURNING: a driver may not count inserts."""
-    return connection.execute(_telling(table, connection.dialect.name), row).first() is not None
+def inserted(connection: Connection, table: Table, rows: Sequence[Row]) -> set[str]:
+    """Insert the rows that are not there yet; their primary keys. Of a table with one key column."""
+    return {key for result in _run(connection, _inserted, table, rows) for (key,) in result}
 
 
-def put(connection: Connection, table: Table, row: dict[str, Any]) -> None:
-    """Insert a row, or write its columns over the one of the same primary key."""
-    connection.execute(_over(table, connection.dialect.name, tuple(row)), row)
+def put(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Insert rows, or write their columns over those of the same primary key. No key may occur twice."""
+    for _ in _run(connection, _put, table, rows):
+        pass
 
 
-def set_columns(connection: Connection, table: Table, key: str, changes: dict[str, Any]) -> None:
-    """Change columns of the row with this (single) primary key."""
-    (column,) = table.primary_key
-    connection.execute(_update(table, tuple(changes)), changes | {_KEY + column.name: key})
+def change(connection: Connection, table: Table, rows: Sequence[Row], *, only: str = "") -> set[str]:
+    """Write columns over the rows with these primary keys, where `only` (SQL) holds; the keys found.
+
+    Of a table with one key column, which comes first in each row.
+    """
+    return {key for result in _run(connection, _change, table, rows, only) for (key,) in result}
 
 
-def _insert(table: Table, dialect: str) -> Any:
-    return (postgresql if dialect == "postgresql" else sqlite).insert(table)
+def _run(
+    connection: Connection, build: Any, table: Table, rows: Sequence[Row], *more: str
+) -> Iterator[CursorResult[Any]]:
+    if not rows:
+        return
+    columns = tuple(rows[0])
+    if connection.dialect.name == "postgresql":
+        statement = build(table, columns, _records(table, columns), *more)
+        yield connection.exec_driver_sql(statement, (msgspec.json.encode(rows).decode(),))
+        return
+    at_once = max(1, _MOST_PARAMETERS // len(columns))
+    for start in range(0, len(rows), at_once):
+        some = rows[start : start + at_once]
+        statement = build(table, columns, _values(len(columns), len(some)), *more)
+        yield connection.exec_driver_sql(statement, tuple(value for row in some for value in row.values()))
 
 
 @cache
-def _ignoring(table: Table, dialect: str) -> Any:
-    return _insert(table, dialect).on_conflict_do_nothing()
-
-
-@cache
-def _telling(table: Table, dialect: str) -> Any:
-    return _insert(table, dialect).on_conflict_do_nothing().returning(*table.primary_key)
-
-
-@cache
-def _over(table: Table, dialect: str, columns: tuple[str, ...]) -> Any:
-    statement = _insert(table, dialect)
-    keys = [column.name for column in table.primary_key]
-    changed = {name: statement.excluded[name] for name in columns if name not in keys}
-    return statement.on_conflict_do_update(index_elements=keys, set_=changed)
-
-
-@cache
-def _update(table: Table, columns: tuple[str, ...]) -> Update:
-    (key,) = table.primary_key
-    return (
-        update(table)
-        .where(key == bindparam(_KEY + key.name))
-        .values({name: bindparam(name) for name in columns})
+def _records(table: Table, columns: tuple[str, ...]) -> str:
+    """PostgreSQL: the rows out of one JSON document."""
+    kinds = [table.c[name].type for name in columns]
+    types = ", ".join(
+        f'"{name}" {_RECORD_TYPES.get(type(kind), "text")}' for name, kind in zip(columns, kinds, strict=True)
     )
+    values = ", ".join(
+        f"decode(\"{name}\", 'base64')" if isinstance(kind, LargeBinary) else f'"{name}"'
+        for name, kind in zip(columns, kinds, strict=True)
+    )
+    return f"SELECT {values} FROM json_to_recordset(%s::json) AS given({types})"  # noqa: S608
+
+
+@cache
+def _values(columns: int, rows: int) -> str:
+    one = f"({','.join('?' * columns)})"
+    return "VALUES " + ",".join([one] * rows)
+
+
+@cache
+def _insert_all(table: Table, columns: tuple[str, ...], rows: str) -> str:
+    return f"{_into(table, columns)} {rows}"
+
+
+@cache
+def _insert_new(table: Table, columns: tuple[str, ...], rows: str) -> str:
+    return f"{_into(table, columns)} {rows} ON CONFLICT DO NOTHING"
+
+
+@cache
+def _inserted(table: Table, columns: tuple[str, ...], rows: str) -> str:
+    (key,) = table.primary_key
+    return f'{_insert_new(table, columns, rows)} RETURNING "{key.name}"'
+
+
+@cache
+def _put(table: Table, columns: tuple[str, ...], rows: str) -> str:
+    keys = [column.name for column in table.primary_key]
+    changed = ", ".join(f'"{name}" = excluded."{name}"' for name in columns if name not in keys)
+    return f"{_into(table, columns)} {rows} ON CONFLICT ({_names(keys)}) DO UPDATE SET {changed}"
+
+
+@cache
+def _change(table: Table, columns: tuple[str, ...], rows: str, only: str) -> str:
+    (key,) = table.primary_key
+    # each kind of database names the columns of a bare list of rows in its own way
+    given = [f"column{number}" for number, _ in enumerate(columns, 1)]
+    if rows.startswith("SELECT"):
+        rows = f"SELECT * FROM ({rows}) AS rows({_names(given)})"  # noqa: S608
+    changed = ", ".join(
+        f'"{name}" = given.{value}' for name, value in zip(columns, given, strict=True) if name != key.name
+    )
+    condition = f" AND {only}" if only else ""
+    return (
+        f'UPDATE "{table.name}" SET {changed} FROM ({rows}) AS given'  # noqa: S608
+        f' WHERE "{table.name}"."{key.name}" = given.column1{condition} RETURNING "{table.name}"."{key.name}"'
+    )
+
+
+def _into(table: Table, columns: Sequence[str]) -> str:
+    return f'INSERT INTO "{table.name}" ({_names(columns)})'
+
+
+def _names(columns: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in columns)

@@ -26,8 +26,8 @@ class TelemetryState:
         """All in one transaction, durable when it returns."""
 
         def unit(connection: Connection) -> None:
-            for name, value in changed.items():
-                put(connection, telemetry_state, {"name": name, "value": value})
+            rows = [{"name": name, "value": value} for name, value in changed.items()]
+            put(connection, telemetry_state, rows)
 
         if changed:
             await self._store.write(unit)

@@ -6,7 +6,7 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
@@ -14,44 +14,69 @@ import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, ProgrammingError
 
-from lineshaft.core.errors import PermanentFault, TransientFault
+from lineshaft.core.errors import LineshaftError, PermanentFault, TransientFault
 
-__all__ = ["GroupCommit", "Unit"]
+__all__ = ["Fence", "Fenced", "GroupCommit", "Together", "Unit"]
 
 T = TypeVar("T")
+I = TypeVar("I")  # noqa: E741
 Unit = Callable[[Connection], T]
+Together = Callable[[Connection, Sequence[I]], Sequence[T]]
+Fence = Callable[[Connection], None]
 _LOG = structlog.get_logger(__name__)
 _MOST_PER_COMMIT = 500
 # serialization failure, deadlock, lock not available
 _PASSING = {"40001", "40P01", "55P03"}
 
 
-class _Task(Generic[T]):
-    __slots__ = ("future", "outcome", "unit")
+class Fenced(PermanentFault):
+    """This worker was taken for dead and another does its work: it may write nothing any more."""
 
-    def __init__(self, unit: Unit[T], future: asyncio.Future[T]) -> None:
-        self.unit = unit
+    default_code = "fenced"
+
+
+class _Task(Generic[T]):
+    """One unit of work; or one item of what many ask for together."""
+
+    __slots__ = ("future", "item", "outcome", "work")
+
+    def __init__(self, work: Callable[..., Any], item: Any, future: asyncio.Future[T]) -> None:
+        self.work = work
+        self.item = item
         self.future = future
         self.outcome: tuple[T | None, BaseException | None] = (None, None)
+
+
+_ALONE = object()
 
 
 class GroupCommit:
     """unavailable_s: how long writes wait for a database that went away before they fail as transient."""
 
     def __init__(self, engine: Engine, *, unavailable_s: float = 30.0) -> None:
-        self._engine = engine
+        self._engine = engine.execution_options(writes=True)
         self._unavailable_s = unavailable_s
+        self._connection: Connection | None = None
         self._queue: queue.SimpleQueue[_Task[Any] | None] = queue.SimpleQueue()
         self._closed = False
+        self.fence: Fence | None = None
         self._thread = threading.Thread(target=self._run, name="store-write", daemon=True)
         self._thread.start()
 
     async def submit(self, unit: Unit[T]) -> T:
+        value: T = await self._submit(unit, _ALONE)
+        return value
+
+    async def submit_together(self, work: Together[I, T], item: I) -> T:
+        value: T = await self._submit(work, item)
+        return value
+
+    def _submit(self, work: Callable[..., Any], item: Any) -> asyncio.Future[Any]:
         if self._closed:
             raise TransientFault("the store is closed")
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue.put(_Task(unit, future))
-        return await future
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._queue.put(_Task(work, item, future))
+        return future
 
     async def close(self) -> None:
         if not self._closed:
@@ -72,6 +97,7 @@ class GroupCommit:
                 self._commit_until_done(group)
                 _resolve(group)
             if task is None:
+                self._disconnect()
                 return
 
     def _commit_until_done(self, group: list[_Task[Any]]) -> None:
@@ -80,13 +106,12 @@ class GroupCommit:
         while True:
             try:
                 return self._commit(pending)
+            except Fenced as fault:
+                return _fail(pending, fault)
             except _Away as away:
                 error = away.error
                 if time.monotonic() > give_up_at or self._closed:
-                    fault = TransientFault(f"the database does not take writes: {error.orig}")
-                    for task in pending:
-                        task.outcome = (None, fault)
-                    return None
+                    return _fail(pending, TransientFault(f"the database does not take writes: {error.orig}"))
                 _LOG.warning("store.away", reason=str(error.orig))
                 time.sleep(0.2)  # in the writer's own thread: a database that is away sends no event
 
@@ -96,18 +121,55 @@ class GroupCommit:
         What is settled leaves `pending`: a connection that is lost later does not run it again.
         """
         try:
-            with self._engine.begin() as connection:
-                for task in pending:
-                    task.outcome = (task.unit(connection), None)
+            connection = self._connected()
+            with connection.begin():
+                if self.fence is not None:
+                    self.fence(connection)
+                _work(connection, pending)
+        except Fenced:
+            raise
         except Exception as error:
-            if isinstance(error, DBAPIError) and _passes(error):
-                raise _Away(error) from error
+            if isinstance(error, DBAPIError):
+                self._disconnect()
+                if _passes(error):
+                    raise _Away(error) from error
             if len(pending) == 1:
                 pending[0].outcome = (None, _mapped(error))
                 return
             while pending:
                 self._commit(pending[:1])
                 del pending[0]
+
+    def _connected(self) -> Connection:
+        """One connection, kept: taking one from the pool for each commit costs as much as a commit."""
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            with suppress(DBAPIError):
+                self._connection.close()
+            self._connection = None
+
+
+def _work(connection: Connection, tasks: Sequence[_Task[Any]]) -> None:
+    """Nobody waits for one of these to ask for another: any order among them is right."""
+    together: dict[Callable[..., Any], list[_Task[Any]]] = {}
+    for task in tasks:
+        if task.item is _ALONE:
+            task.outcome = (task.work(connection), None)
+        else:
+            together.setdefault(task.work, []).append(task)
+    for work, some in together.items():
+        values = work(connection, [task.item for task in some])
+        for task, value in zip(some, values, strict=True):
+            task.outcome = (value, None)
+
+
+def _fail(tasks: Sequence[_Task[Any]], fault: LineshaftError) -> None:
+    for task in tasks:
+        task.outcome = (None, fault)
 
 
 class _Away(Exception):

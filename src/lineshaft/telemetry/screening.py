@@ -234,6 +234,7 @@ class Screening:
             cause=cause,
             payload=raw.payload[:_PAYLOAD_CUT],
             ref=raw.position,
+            topic=raw.topic if len(raw.payload) <= _PAYLOAD_CUT else "",
         )
 
 

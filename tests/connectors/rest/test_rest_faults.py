@@ -8,16 +8,16 @@ import ssl
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from inspect import isclass
 from types import SimpleNamespace
 
-import aiohttp
+import httptools
 import pytest
-from aiohttp import client_exceptions, web
+from aiohttp import web
 from rest_facts import TRACEPARENT, call, maintenance_request, pieces, reservation, settings
 
 from lineshaft.connectors.rest import RestConnector
 from lineshaft.connectors.rest.answers import retry_after_s
+from lineshaft.connectors.rest.http1 import Answer, Connections, LostAnswer, Progress
 from lineshaft.core.errors import (
     BusinessFault,
     LineshaftError,
@@ -90,7 +90,7 @@ async def test_a_stopped_system_was_never_reached(cmms) -> None:
 
 
 async def test_a_put_is_sent_once_even_on_a_kept_connection(inventory) -> None:
-    """aiohttp would repeat an idempotent method by itself; the door decides about repeats."""
+    """Other clients repeat an idempotent method by themselves; here the door decides about repeats."""
     system, connector = inventory
     update = BalanceUpdate(
         material_definition_id="SEAL-KIT-01",
@@ -318,55 +318,48 @@ async def test_cancelling_stays_cancelling(server, connect) -> None:
             await asked
 
 
-def _raised_by_aiohttp() -> list[BaseException]:
-    """One of every exception class of aiohttp's client, and of what may come from below it."""
-    connection = SimpleNamespace(host="h", port=1, ssl=True, is_ssl=True)
-    special = {
-        client_exceptions.UnixClientConnectorError: ("/x", connection, OSError(2, "x")),
-        client_exceptions.ClientConnectorError: (connection, OSError(111, "refused")),
-        client_exceptions.ClientConnectorCertificateError: (connection, ssl.CertificateError("c")),
-        client_exceptions.ServerFingerprintMismatch: (b"a", b"b", "h", 1),
-        client_exceptions.InvalidURL: ("http:",),
-        client_exceptions.ServerDisconnectedError: (),
-    }
-    found: list[BaseException] = []
-    for member in vars(client_exceptions).values():
-        if not (
-            isclass(member)
-            and issubclass(member, Exception)
-            and member.__module__ == client_exceptions.__name__
-        ):
-            continue
-        for base, arguments in special.items():
-            if issubclass(member, base):
-                found.append(member(*arguments))
-                break
-        else:
-            if issubclass(member, client_exceptions.ClientResponseError):
-                found.append(member(SimpleNamespace(real_url="http://h/"), ()))
-            else:
-                found.append(member("reason"))
-    more = [TimeoutError(), OSError(9, "bad"), ssl.SSLError("x"), socket.gaierror(1, "dns"), ValueError("v")]
-    return [*found, *more, RuntimeError("closed"), EOFError(), AssertionError()]
+_BELOW = [
+    LostAnswer("reason"),
+    httptools.HttpParserError("reason"),
+    httptools.HttpParserUpgrade(1),
+    ConnectionRefusedError(111, "refused"),
+    ConnectionResetError(104, "reset"),
+    TimeoutError(),
+    OSError(9, "bad"),
+    OSError("Multiple exceptions: …"),
+    ssl.SSLError("x"),
+    ssl.SSLCertVerificationError("x"),
+    socket.gaierror(1, "dns"),
+    UnicodeEncodeError("idna", "x", 0, 1, "label too long"),
+    ValueError("v"),
+    RuntimeError("closed"),
+    EOFError(),
+    AssertionError(),
+]
 
 
 @pytest.mark.parametrize("sent", [False, True])
-@pytest.mark.parametrize("error", _raised_by_aiohttp(), ids=lambda error: type(error).__name__)
-async def test_no_exception_of_aiohttp_gets_out(connect, monkeypatch, error: Exception, sent: bool) -> None:
-    def fail(
-        self: aiohttp.ClientSession, *_: object, trace_request_ctx: SimpleNamespace, **__: object
-    ) -> None:
-        trace_request_ctx.connected = sent
+@pytest.mark.parametrize("error", _BELOW, ids=lambda error: type(error).__name__)
+async def test_no_exception_from_below_gets_out(connect, monkeypatch, error: Exception, sent: bool) -> None:
+    async def fail(self: Connections, request: bytes, progress: Progress) -> Answer:
+        progress.connected = sent
         raise error
 
-    monkeypatch.setattr(aiohttp.ClientSession, "request", fail)
+    monkeypatch.setattr(Connections, "exchange", fail)
     async with connect("cmms", "http://127.0.0.1:1") as connector:
         with pytest.raises((TransientFault, PermanentFault, OutcomeUnknown)) as failed:
             await connector.create_request(call(), maintenance_request())
-        never_sent = isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError)
-        assert isinstance(failed.value, OutcomeUnknown) is (sent and not never_sent)
+        assert isinstance(failed.value, OutcomeUnknown) is sent
         with pytest.raises((TransientFault, PermanentFault)):
             await connector.asset(call(), ASSET)
+
+
+async def test_a_header_that_would_break_out_is_not_sent(server, connect) -> None:
+    async with connect("cmms", server.url) as connector:
+        with pytest.raises(PermanentFault, match="Idempotency-Key") as failed:
+            await connector.create_request(call("k\r\nX-Admin: yes"), maintenance_request())
+    assert failed.value.code == "unsendable"
+    assert server.requests == []
 
 
 @pytest.mark.parametrize(

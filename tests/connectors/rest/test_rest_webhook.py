@@ -110,6 +110,14 @@ def test_a_wrong_signature_is_refused_before_anything_is_read(connector, headers
     assert refused.value.code == "wrong_signature"
 
 
+def test_a_body_that_a_person_corrected_is_read_without_a_signature(connector: RestConnector) -> None:
+    body = encoded()
+    (event,) = connector.reread("order-completed", body)
+    assert [event] == list(connector.translate("order-completed", signed(body), body))
+    with pytest.raises(PermanentFault, match="known: order-completed"):
+        connector.reread("orders", body)
+
+
 def test_an_unknown_hook(connector: RestConnector) -> None:
     with pytest.raises(PermanentFault, match="known: order-completed") as refused:
         connector.translate("orders", {}, b"")

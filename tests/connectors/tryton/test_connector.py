@@ -52,6 +52,15 @@ async def test_a_balance_is_the_stock_on_hand_and_its_sequence_grows(
     after = await erp.stock_balance(call(), request)
     assert after.quantity == Quantity(value=Decimal("9.5"), unit="KGM")
     assert after.source_sequence > before.source_sequence
+    assert after.as_of > before.as_of
+
+
+async def test_the_same_stock_is_the_same_balance_whenever_it_is_asked_for(
+    erp: TrytonConnector, books: Books, call: Call
+) -> None:
+    """Two processes that read it one after the other tell the mirror the same thing under the same key."""
+    request = MaterialAtSite(material_definition_id="VALVE-02", site="NSP")
+    assert await erp.stock_balance(call(), request) == await erp.stock_balance(call(), request)
 
 
 async def test_a_consumption_takes_parts_off_the_stock(

@@ -125,5 +125,10 @@ def test_a_user_error_is_told_by_its_code(message: str, fault: type[LineshaftErr
 
 
 def test_an_unreadable_answer_leaves_a_write_unknown() -> None:
-    assert type(malformed_answer("x", b"<html>", writes=True)) is OutcomeUnknown
-    assert type(malformed_answer("x", b"<html>", writes=False)) is PermanentFault
+    for torn in (True, False):
+        assert type(malformed_answer("x", b"<html>", writes=True, torn=torn)) is OutcomeUnknown
+
+
+def test_a_torn_answer_to_a_read_is_asked_for_again_and_a_wrong_one_is_not() -> None:
+    assert type(malformed_answer("x", b'{"quan', writes=False, torn=True)) is TransientFault
+    assert type(malformed_answer("x", b"[]", writes=False, torn=False)) is PermanentFault

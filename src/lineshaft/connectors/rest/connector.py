@@ -11,11 +11,12 @@ import msgspec
 
 from lineshaft.connectors.rest.answers import Judge
 from lineshaft.connectors.rest.expression import Expression, Unmappable
+from lineshaft.connectors.rest.http1 import Answer
 from lineshaft.connectors.rest.mapping import Exchange, MappedOperation
 from lineshaft.connectors.rest.mapping_reader import read_mapping
 from lineshaft.connectors.rest.path_template import with_query
 from lineshaft.connectors.rest.settings import RestSettings
-from lineshaft.connectors.rest.transport import Answer, Question, Transport
+from lineshaft.connectors.rest.transport import Question, Transport
 from lineshaft.connectors.rest.webhook import WebhookTranslator
 from lineshaft.contracts.capability import Capability, Operation
 from lineshaft.contracts.catalogue import CAPABILITIES, EVENTS
@@ -115,6 +116,10 @@ class RestConnector:
     def translate(self, hook: str, headers: Mapping[str, str], body: bytes) -> Sequence[Event]:
         """As core.ports.Webhook says; the codes are `unknown_hook` and `wrong_signature`."""
         return self._webhooks.translate(hook, headers, body)
+
+    def reread(self, hook: str, body: bytes) -> Sequence[Event]:
+        """As core.ports.Webhook says."""
+        return self._webhooks.reread(hook, body)
 
     def _add(self, name: str, method: Method) -> None:
         if hasattr(self, name):

@@ -10,20 +10,31 @@ import asyncio
 import base64
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import Any
+from dataclasses import dataclass
+from urllib.parse import urlsplit
 
-import aiohttp
-from yarl import URL
-
+from lineshaft.connectors.rest.http1 import (
+    Answer,
+    Connections,
+    LostAnswer,
+    Progress,
+    TooLong,
+    Unsendable,
+    request_head,
+)
 from lineshaft.connectors.rest.settings import RestSettings
 from lineshaft.core.errors import ConfigError, LineshaftError, OutcomeUnknown, PermanentFault, TransientFault
 
-__all__ = ["Answer", "Question", "Transport"]
+__all__ = ["Question", "Transport"]
 
-KEEPALIVE_S = 4.0
-CHUNK_BYTES = 64 * 1024
+_OF_A_REQUEST = (
+    "Authorization",
+    "Content-Length",
+    "Content-Type",
+    "Idempotency-Key",
+    "traceparent",
+    "tracestate",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,51 +50,34 @@ class Question:
     is_command: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = field(repr=False)
-
-
-class LostAnswer(aiohttp.ClientError):
-    """The connection went away under a request that may have been read."""
-
-
 class Transport:
-    """One shared session to one system."""
+    """The connections to one system."""
 
     def __init__(self, settings: RestSettings) -> None:
         self._settings = settings
         self._base = settings.url.rstrip("/")
-        self._session: aiohttp.ClientSession | None = None
+        self._base_path = urlsplit(self._base).path
+        self._headers = _headers(settings)
+        self._connections: Connections | None = None
 
     async def start(self) -> None:
         """raises ConfigError when ca_file cannot be used"""
-        if self._session is not None:
+        if self._connections is not None:
             return
-        settings = self._settings
-        headers = {"Accept": "application/json", "User-Agent": "lineshaft", **settings.headers}
-        if settings.bearer:
-            headers["Authorization"] = f"Bearer {settings.bearer}"
-        elif settings.user:
-            pair = base64.b64encode(f"{settings.user}:{settings.password}".encode()).decode()
-            headers["Authorization"] = f"Basic {pair}"
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=settings.connections, keepalive_timeout=KEEPALIVE_S, ssl=_trust(settings)
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers=headers,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-            trace_configs=[_watch_connections()],
-            middlewares=[_send_once],
+        settings, address = self._settings, urlsplit(self._base)
+        tls = _trust(settings) if address.scheme == "https" else None
+        self._connections = Connections(
+            address.hostname or "",
+            address.port or (443 if tls else 80),
+            tls,
+            limit=settings.connections,
+            max_answer_bytes=settings.max_answer_bytes,
         )
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        if self._connections is not None:
+            self._connections.close()
+            self._connections = None
 
     async def ask(self, question: Question) -> Answer:
         """The answer, whatever its status.
@@ -91,65 +85,46 @@ class Transport:
         raises  TransientFault when it was not sent, or a query got no answer; OutcomeUnknown when a command
                 got none; PermanentFault when it cannot be sent at all
         """
-        if self._session is None:
+        if self._connections is None:
             raise PermanentFault(f"{self._name(question)}: the connector is not started", code="not_started")
-        state = SimpleNamespace(connected=False)
+        progress = Progress()
         try:
+            request = self._request(question)
             async with asyncio.timeout(question.deadline_s):
-                return await self._exchange(self._session, question, state)
-        except LineshaftError:
-            raise
+                return await self._connections.exchange(request, progress)
         except TimeoutError as error:
-            raise self._lost(question, state, f"no answer within {question.deadline_s:g} s") from error
-        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
+            raise self._lost(question, progress, f"no answer within {question.deadline_s:g} s") from error
+        except TooLong as error:
+            raise self._too_long(question, error.status) from error
+        except (LostAnswer, OSError) as error:
+            raise self._lost(question, progress, f"{type(error).__name__}: {error}") from error
+        except Unsendable as error:
             raise self._unsendable(question, error) from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise self._lost(question, state, f"{type(error).__name__}: {error}") from error
         except Exception as error:
             # The border of two dependencies: what they may raise beyond their documented trees still must
             # not leave a command's outcome open without saying so.
-            if state.connected:
-                raise self._lost(question, state, f"{type(error).__name__}: {error}") from error
+            if progress.connected:
+                raise self._lost(question, progress, f"{type(error).__name__}: {error}") from error
             raise self._unsendable(question, error) from error
 
-    async def _exchange(
-        self, session: aiohttp.ClientSession, question: Question, state: SimpleNamespace
-    ) -> Answer:
-        async with session.request(
-            question.method,
-            URL(self._base + question.path, encoded=True),
-            data=question.body,
-            headers=dict(question.headers),
-            allow_redirects=False,
-            trace_request_ctx=state,
-        ) as response:
-            refused = 400 <= response.status < 500 or response.status == 503
-            try:
-                body = await self._body(question, response)
-            except (aiohttp.ClientError, OSError):
-                if not refused:
-                    raise
-                body = b""
-            return Answer(status=response.status, headers=response.headers, body=body)
-
-    async def _body(self, question: Question, response: aiohttp.ClientResponse) -> bytes:
-        limit = self._settings.max_answer_bytes
-        parts, size = [], 0
-        async for chunk in response.content.iter_chunked(CHUNK_BYTES):
-            size += len(chunk)
-            if size > limit:
-                reason = f"the answer ({response.status}) is longer than max_answer_bytes, {limit}"
-                hint = "narrow the question or raise max_answer_bytes"
-                fault = OutcomeUnknown if question.is_command else PermanentFault
-                raise fault(f"{self._name(question)}: {reason}", code="answer_too_long", hint=hint)
-            parts.append(chunk)
-        return b"".join(parts)
+    def _request(self, question: Question) -> bytes:
+        headers = {**self._headers, **question.headers}
+        body = question.body or b""
+        if body or question.method not in {"GET", "DELETE"}:
+            headers["Content-Length"] = str(len(body))
+        return request_head(question.method, self._base_path + question.path, headers) + body
 
     def _name(self, question: Question) -> str:
         return f"{self._settings.name} {question.what}, {question.method} {self._base}{question.path}"
 
-    def _lost(self, question: Question, state: SimpleNamespace, reason: str) -> LineshaftError:
-        if not state.connected:
+    def _too_long(self, question: Question, status: int) -> LineshaftError:
+        reason = f"the answer ({status}) is longer than max_answer_bytes, {self._settings.max_answer_bytes}"
+        hint = "narrow the question or raise max_answer_bytes"
+        fault = OutcomeUnknown if question.is_command else PermanentFault
+        return fault(f"{self._name(question)}: {reason}", code="answer_too_long", hint=hint)
+
+    def _lost(self, question: Question, progress: Progress, reason: str) -> LineshaftError:
+        if not progress.connected:
             return TransientFault(f"{self._name(question)}: not sent: {reason}", code="unreachable")
         if question.is_command:
             return OutcomeUnknown(f"{self._name(question)}: sent, {reason}", hint="read it back by its key")
@@ -161,37 +136,29 @@ class Transport:
         )
 
 
-def _trust(settings: RestSettings) -> ssl.SSLContext | bool:
-    if not settings.ca_file:
-        return True
+def _headers(settings: RestSettings) -> dict[str, str]:
+    """Sent with every request; those of the settings replace ours, those of a request replace both."""
+    given = {
+        "Host": urlsplit(settings.url).netloc,
+        "Accept": "application/json",
+        "Accept-Encoding": "gzip",
+        "User-Agent": "lineshaft",
+    }
+    by_name = {name.lower(): name for name in (*given, *_OF_A_REQUEST)}
+    given |= {by_name.get(name.lower(), name): value for name, value in settings.headers.items()}
+    if settings.bearer:
+        given["Authorization"] = f"Bearer {settings.bearer}"
+    elif settings.user:
+        pair = base64.b64encode(f"{settings.user}:{settings.password}".encode()).decode()
+        given["Authorization"] = f"Basic {pair}"
+    return given
+
+
+def _trust(settings: RestSettings) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=settings.ca_file)
+        return ssl.create_default_context(cafile=settings.ca_file or None)
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(
             f"system {settings.name!r}: ca_file {settings.ca_file} cannot be used: {error}",
             hint="give a PEM file with certificates",
         ) from error
-
-
-def _watch_connections() -> aiohttp.TraceConfig:
-    """Notes in the request's own context that it has a connection: from then on it may have been read."""
-
-    async def connected(_: aiohttp.ClientSession, context: SimpleNamespace, __: Any) -> None:
-        context.trace_request_ctx.connected = True
-
-    watch = aiohttp.TraceConfig()
-    watch.on_connection_create_end.append(connected)
-    watch.on_connection_reuseconn.append(connected)
-    return watch
-
-
-async def _send_once(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Keeps aiohttp from sending PUT and DELETE a second time by itself when a kept connection breaks."""
-    try:
-        return await handler(request)
-    except (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError):
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise LostAnswer(f"{type(error).__name__}: {error}") from error

@@ -38,9 +38,16 @@ class WebhookTranslator:
 
         raises  PermanentFault, code `unknown_hook` or `wrong_signature`; ContractViolation with all findings
         """
-        mapped = self._hook(hook)
         given = {name.lower(): value for name, value in headers.items()}
-        self._check_signature(mapped, given, body)
+        self._check_signature(self._hook(hook), given, body)
+        return self._told(hook, given, body)
+
+    def reread(self, hook: str, body: bytes) -> Sequence[Event]:
+        """See core.ports.Webhook."""
+        return self._told(hook, {}, body)
+
+    def _told(self, hook: str, given: Mapping[str, str], body: bytes) -> Sequence[Event]:
+        mapped = self._hook(hook)
         what = f"webhook {self._settings.name}/{hook}"
         try:
             document = msgspec.json.decode(body)

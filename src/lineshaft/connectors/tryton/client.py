@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 
 import aiohttp
@@ -32,11 +33,12 @@ class Posted(msgspec.Struct, frozen=True):
 
 
 class Balance(msgspec.Struct, frozen=True):
-    """unit: Tryton's symbol; sequence: grows with every change."""
+    """unit: Tryton's symbol; sequence: grows with every change; as_of: when the last one was entered."""
 
     quantity: float
     unit: str
     sequence: int
+    as_of: datetime
 
 
 class TrytonClient:
@@ -107,7 +109,8 @@ class TrytonClient:
         try:
             return msgspec.json.decode(content, type=answer_type)
         except msgspec.DecodeError as error:
-            raise malformed_answer(what, content, writes=writes) from error
+            torn = not isinstance(error, msgspec.ValidationError)
+            raise malformed_answer(what, content, writes=writes, torn=torn) from error
 
 
 def _query(domain: list[Any], fields: tuple[str, ...]) -> list[tuple[str, str]]:

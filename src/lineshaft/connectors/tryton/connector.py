@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 import msgspec
 
@@ -69,7 +68,7 @@ class TrytonConnector:
             material_definition_id=request.material_definition_id,
             site=request.site,
             quantity=documents.quantity_of(balance.quantity, balance.unit),
-            as_of=datetime.now(UTC),
+            as_of=balance.as_of,
             source_sequence=f"{balance.sequence:012d}",
         )
 

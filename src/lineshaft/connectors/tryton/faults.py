@@ -81,11 +81,13 @@ def fault_of_exception(what: str, error: Exception, *, writes: bool) -> Lineshaf
     return TransientFault(reason, code="timeout" if isinstance(error, TimeoutError) else "unavailable")
 
 
-def malformed_answer(what: str, body: bytes, *, writes: bool) -> LineshaftError:
-    """An answer that says success and cannot be read."""
+def malformed_answer(what: str, body: bytes, *, writes: bool, torn: bool) -> LineshaftError:
+    """An answer that says success and cannot be read. torn: it is no JSON, so asking again can help."""
     reason = f"{what}: Tryton's answer is not what was agreed: {_excerpt(body)}"
     if writes:
         return OutcomeUnknown(reason)
+    if torn:
+        return TransientFault(reason, code="unreadable_answer")
     return PermanentFault(reason, code="malformed_answer")
 
 

@@ -30,8 +30,9 @@ class Balance(Model):
     def of(cls, product=None, location=None, **unknown):
         """Both by their code.
 
-        returns  {"quantity": float, "unit": symbol of the product's own unit, "sequence": int}
+        returns  {"quantity": float, "unit": symbol of the product's own unit, "sequence": int, "as_of": text}
                  sequence counts the product's done movements in and out of the location, cancelled ones twice
+                 as_of is when the newest of them was entered: the same state is always told alike
         raises   Refusal(unknown_reference)
         """
         if unknown:
@@ -47,26 +48,29 @@ class Balance(Model):
                     "quantity": record.quantity,
                     "unit": record.default_uom.symbol,
                     "sequence": _changes(product_id, location_id),
+                    "as_of": f"{(_newest(product_id, location_id) or record).create_date.isoformat()}Z",
                 }
 
 
 def _changes(product_id: int, location_id: int) -> int:
     """Grows also when a done movement is cancelled."""
-    movement = Pool().get("stock.move")
 
     def count(state):
-        return movement.search(
-            [
-                ("product", "=", product_id),
-                ("state", "=", state),
-                [
-                    "OR",
-                    ("from_location", "child_of", [location_id], "parent"),
-                    ("to_location", "child_of", [location_id], "parent"),
-                ],
-            ],
-            order=[],
-            count=True,
-        )
+        return _movements(product_id, location_id, [state], order=[], count=True)
 
     return count("done") + 2 * count("cancelled")
+
+
+def _newest(product_id: int, location_id: int):
+    """The movement that was entered last, if there is any."""
+    order = [("create_date", "DESC"), ("id", "DESC")]
+    found = _movements(product_id, location_id, ["done", "cancelled"], order=order, limit=1)
+    return found[0] if found else None
+
+
+def _movements(product_id: int, location_id: int, states: list[str], **how):
+    """In and out of the location and those below it; `how` as in Tryton's search."""
+    places = ("from_location", "to_location")
+    either = ["OR", *((place, "child_of", [location_id], "parent") for place in places)]
+    question = [("product", "=", product_id), ("state", "in", states), either]
+    return Pool().get("stock.move").search(question, **how)

@@ -1,0 +1,176 @@
+"""The exceptions workbench, wired: inside a node, and for the command line beside a node that runs or not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import structlog
+from sqlalchemy import Connection as Database
+
+from lineshaft.app.node_address import read_address
+from lineshaft.app.plant_data import PlantData, read_plant
+from lineshaft.backbone import Connection, Publisher, RawAgain, credentials
+from lineshaft.contracts.catalogue import EVENTS
+from lineshaft.core.clock import Clock, SystemClock, rfc3339
+from lineshaft.core.errors import ConfigError, TransientFault
+from lineshaft.core.ports import RawDestination, Webhook
+from lineshaft.ledger import (
+    OPERATOR,
+    Audit,
+    AuditEntry,
+    Corrections,
+    ExceptionChanges,
+    Redriving,
+    Workbench,
+)
+from lineshaft.processes.actions import Action, Actions
+from lineshaft.processes.definition import with_children
+from lineshaft.store import Outbox, Store
+
+__all__ = ["keep_settling", "make_workbench", "note_action", "open_workbench", "webhooks_of"]
+
+_LOG = structlog.get_logger(__name__)
+_CONNECT_S = 5.0
+_SETTLE_EVERY_S = 5.0
+
+
+def webhooks_of(plant: PlantData) -> dict[str, Webhook]:
+    """The systems that may call us, by name."""
+    return {
+        system.name: system.connector  # type: ignore[misc]
+        for system in plant.systems
+        if callable(getattr(system.connector, "translate", None))
+    }
+
+
+def note_action(audit: Audit) -> Callable[[Database, Action], None]:
+    """What people do to processes goes into the audit as `process.<action>`."""
+
+    def note(connection: Database, action: Action) -> None:
+        entry = AuditEntry(
+            entry_id=action.action_id,
+            actor=action.actor,
+            action=f"process.{action.action}",
+            subject=action.process_id,
+            detail={"step": action.step, **action.detail},
+            reason=action.reason,
+        )
+        audit.append(connection, [entry])
+
+    return note
+
+
+def make_workbench(
+    plant: PlantData,
+    store: Store,
+    outbox: Outbox,
+    audit: Audit,
+    readings: RawDestination,
+    clock: Clock,
+    *,
+    telemetry_since: str,
+) -> tuple[Workbench, Redriving]:
+    """telemetry_since: when the node read its tag list, as text of the store; empty: it does not run."""
+    changes = ExceptionChanges(store, outbox, audit, clock)
+    corrections = Corrections(EVENTS, webhooks_of(plant))
+    actions = Actions(store, plant.processes, note_action(audit), clock, zone=plant.settings.zone)
+    taken_in = frozenset(
+        contract.type
+        for definition in with_children(plant.processes)
+        for contract in (definition.starts_on, *definition.waits_on)
+        if contract is not None
+    )
+    redriving = Redriving(
+        store,
+        changes,
+        corrections,
+        actions,
+        readings,
+        taken_in=taken_in,
+        telemetry_since=telemetry_since,
+    )
+    return Workbench(store, changes, corrections, actions, redriving), redriving
+
+
+async def keep_settling(redriving: Redriving) -> None:
+    """Close what was redriven and has come to its end, until cancelled."""
+    while True:
+        try:
+            await redriving.settle()
+        except TransientFault as fault:
+            _LOG.warning("workbench.waiting", reason=str(fault))
+        await asyncio.sleep(_SETTLE_EVERY_S)
+
+
+@asynccontextmanager
+async def open_workbench(path: Path, *, sends: bool) -> AsyncIterator[Workbench]:
+    """For the command line, on the settings at `path`. sends: it needs the backbone of a node that runs.
+
+    raises  ConfigError; TransientFault when the database, or the node, does not answer
+    """
+    clock = SystemClock()
+    plant = read_plant(path, clock)
+    address = plant.data_dir / "node.json"
+    async with AsyncExitStack() as stack:
+        store = Store.open(plant.store_url)
+        stack.push_async_callback(store.close)
+        outbox = Outbox(store)
+        readings: RawDestination = _NoNode()
+        since = ""
+        if sends:
+            connection = await _connect(plant, address)
+            stack.push_async_callback(connection.close)
+            publisher = Publisher(connection)
+            stack.push_async_callback(publisher.close)
+            await stack.enter_async_context(_in_background(outbox, publisher))
+            readings = RawAgain(connection)
+        if address.exists():
+            since = rfc3339(datetime.fromtimestamp(address.stat().st_mtime, UTC))
+        workbench, _ = make_workbench(
+            plant, store, outbox, Audit(OPERATOR, clock), readings, clock, telemetry_since=since
+        )
+        yield workbench
+
+
+async def _connect(plant: PlantData, address: Path) -> Connection:
+    wanted = plant.settings.backbone
+    try:
+        if wanted.url:
+            return await Connection.open(
+                wanted.url, user=wanted.user, password=wanted.password, timeout_s=_CONNECT_S
+            )
+        node = read_address(address)
+        user, password = credentials(plant.data_dir / "nats")
+        return await Connection.open(node.nats, user=user, password=password, timeout_s=_CONNECT_S)
+    except (OSError, msgspec.MsgspecError, TransientFault, ConfigError) as error:
+        raise TransientFault(
+            f"nothing can be redriven: the node on {plant.data_dir} does not run, or its backbone is away"
+            f" ({error})",
+            code="node_down",
+            hint="start it with `lineshaft run`; list, show, fix, discard and --dry-run work without it",
+        ) from error
+
+
+@asynccontextmanager
+async def _in_background(outbox: Outbox, publisher: Publisher) -> AsyncIterator[None]:
+    sending = asyncio.create_task(outbox.run(publisher))
+    try:
+        yield
+    finally:
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+
+class _NoNode:
+    """Implements core.ports.RawDestination where nothing is sent."""
+
+    async def publish(self, topic: str, payload: bytes) -> str:
+        raise TransientFault(f"{topic}: no node runs", code="node_down", hint="start it with `lineshaft run`")
+
+    async def is_taken_in(self, position: str) -> bool:
+        return False

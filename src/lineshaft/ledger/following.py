@@ -1,0 +1,131 @@
+"""What became of a redrive: the processes that took it in, and the documents that their calls posted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, or_, select
+
+from lineshaft.core.values import OutcomeState
+from lineshaft.ledger.corrections import Carrier, carrier_of
+from lineshaft.ledger.exception_rows import ExceptionRow, ExceptionState
+from lineshaft.store.schema import calls, events, exceptions, process_waits, processes, signals
+
+__all__ = ["Document", "Followed", "Verdict", "follow"]
+
+_PARKED, _WAITING = "parked", "waiting"
+
+
+class Verdict(StrEnum):
+    WOULD = "would be redriven"
+    REFUSED = "refused"
+    POSTED = "posted"
+    WAITING = "waiting"
+    FAILED = "failed again"
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """One effect in a target system; number is empty where the system gives none."""
+
+    system: str
+    operation: str
+    number: str
+
+
+class Followed(msgspec.Struct, frozen=True, kw_only=True):
+    verdict: Verdict
+    detail: str
+    documents: list[Document] = []
+
+
+def follow(connection: Connection, row: ExceptionRow, taken_in: frozenset[str]) -> Followed:
+    """Of an exception that was redriven; its `row` as it is now. Of a reading only telemetry knows more.
+
+    taken_in  the event types that processes take in
+    """
+    if row.state is ExceptionState.OPEN:
+        return Followed(verdict=Verdict.FAILED, detail=row.cause)
+    if row.state is not ExceptionState.REDRIVEN:
+        return Followed(verdict=Verdict.POSTED, detail=f"it is {row.state}")
+    match carrier_of(row):
+        case Carrier.READING:
+            return Followed(verdict=Verdict.WAITING, detail="telemetry has not come to it yet")
+        case Carrier.PROCESS:
+            instances = _instances(connection, processes.c.process_id == row.ref)
+        case _:
+            instances = _takers(connection, row)
+    return _ended(connection, instances) if instances else _event(connection, row.redrive_ref, taken_in)
+
+
+def _event(connection: Connection, event_id: str, taken_in: frozenset[str]) -> Followed:
+    """One that no instance has taken."""
+    found = connection.execute(select(events.c.type).where(events.c.event_id == event_id)).scalar()
+    if found is None:
+        return Followed(verdict=Verdict.WAITING, detail="the event is on its way")
+    if found not in taken_in:
+        return Followed(verdict=Verdict.POSTED, detail="the event is recorded; no process takes it in")
+    kept = select(signals.c.event_id).where(signals.c.event_id == event_id)
+    if connection.execute(kept).first() is not None:
+        return Followed(verdict=Verdict.WAITING, detail="the event is kept for a process that waits for it")
+    return Followed(verdict=Verdict.WAITING, detail="no process has taken the event in yet")
+
+
+def _instances(connection: Connection, condition: Any) -> Sequence[Any]:
+    return connection.execute(select(processes).where(condition)).all()
+
+
+def _takers(connection: Connection, row: ExceptionRow) -> Sequence[Any]:
+    """Those that the event started or woke; else what had started before in its story."""
+    woken = select(process_waits.c.process_id).where(process_waits.c.event_id == row.redrive_ref)
+    taken = or_(processes.c.causation_id == row.redrive_ref, processes.c.process_id.in_(woken))
+    found = _instances(connection, taken)
+    if found or not row.correlation_id:
+        return found
+    return _instances(connection, processes.c.correlation_id == row.correlation_id)
+
+
+def _ended(connection: Connection, instances: Sequence[Any]) -> Followed:
+    """Posted when each has ended, or waits for more and all that it asked for so far has its effect."""
+    stories = {instance.correlation_id for instance in instances}
+    made = connection.execute(
+        select(calls).where(calls.c.correlation_id.in_(stories)).order_by(calls.c.created_at)
+    ).all()
+    documents = [
+        Document(system=call.system, operation=call.operation, number=call.document)
+        for call in made
+        if call.state == OutcomeState.POSTED
+    ]
+    effects_are_known = all(call.state not in (OutcomeState.SENDING, OutcomeState.UNKNOWN) for call in made)
+    for instance in instances:
+        if instance.state == _PARKED:
+            desk = _open_exception(connection, instance.process_id)
+            return Followed(
+                verdict=Verdict.FAILED,
+                detail=f"{_name(instance)} is parked: {instance.cause}{desk}",
+                documents=documents,
+            )
+    settled = all(
+        instance.finished_at or (instance.state == _WAITING and documents and effects_are_known)
+        for instance in instances
+    )
+    return Followed(
+        verdict=Verdict.POSTED if settled else Verdict.WAITING,
+        detail="; ".join(f"{_name(instance)} is {instance.state}" for instance in instances),
+        documents=documents,
+    )
+
+
+def _name(instance: Any) -> str:
+    return f"{instance.type} {instance.business_key}"
+
+
+def _open_exception(connection: Connection, process_id: str) -> str:
+    found = connection.execute(
+        select(exceptions.c.exception_id).where(
+            exceptions.c.ref == process_id, exceptions.c.state == ExceptionState.OPEN
+        )
+    ).scalar()
+    return f" (exception {found})" if found else ""

@@ -1,0 +1,235 @@
+"""The exceptions workbench: what people do about what went wrong, each with a reason, all of it audited."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection
+
+from lineshaft.core.errors import ConfigError, LineshaftError, PermanentFault, TransientFault
+from lineshaft.core.ids import fingerprint
+from lineshaft.core.ports import ProcessActions
+from lineshaft.ledger.audit_reads import audit_rows
+from lineshaft.ledger.corrections import Carrier, Corrections, carrier_of, what_parked, with_values
+from lineshaft.ledger.exception_changes import ExceptionChanges
+from lineshaft.ledger.exception_rows import Chosen, ExceptionRow, ExceptionState, choose, groups, listed
+from lineshaft.ledger.following import Document, Verdict
+from lineshaft.ledger.redriving import Redriving
+from lineshaft.store import Store
+
+__all__ = ["Fixed", "Redriven", "Workbench"]
+
+_MOST_HISTORY = 200
+
+
+class Fixed(msgspec.Struct, frozen=True, kw_only=True):
+    """findings: what is wrong with the payload, nothing is kept then; revision: of what is kept, else 0."""
+
+    exception_id: str
+    findings: list[str]
+    revision: int
+    payload: Any
+
+
+class Redriven(msgspec.Struct, frozen=True, kw_only=True):
+    """does: what the redrive is, in words; detail: what became of it."""
+
+    exception_id: str
+    verdict: Verdict
+    does: str
+    detail: str = ""
+    findings: list[str] = []
+    documents: list[Document] = []
+
+
+class Workbench:
+    """All raise PermanentFault: code no_such_exception, not_open, reason_missing."""
+
+    def __init__(
+        self,
+        store: Store,
+        changes: ExceptionChanges,
+        corrections: Corrections,
+        processes: ProcessActions,
+        redriving: Redriving,
+    ) -> None:
+        self._store = store
+        self._changes = changes
+        self._corrections = corrections
+        self._processes = processes
+        self._redriving = redriving
+
+    async def listing(self, chosen: Chosen, limit: int) -> list[dict[str, Any]]:
+        """Without payloads, the newest first."""
+        return await self._store.read(lambda connection: listed(connection, chosen, limit))
+
+    async def group(self, chosen: Chosen, by: str) -> list[dict[str, Any]]:
+        return await self._store.read(lambda connection: groups(connection, chosen, by))
+
+    async def show(self, exception_id: str) -> dict[str, Any]:
+        """Everything that is known of it, with what is wrong now, what was done, and the next step."""
+        (row,) = await self._rows(Chosen(ids=[exception_id]))
+        current = await self._current(row)
+        findings = await self._findings(row, current)
+        led_to = await self._redriving.outcomes([row.exception_id], 0.0, by="") if row.redrives else {}
+
+        def question(connection: Connection) -> list[dict[str, Any]]:
+            return audit_rows(connection, subject=row.exception_id, limit=_MOST_HISTORY)
+
+        plain: dict[str, Any] = msgspec.structs.asdict(row) | {
+            "payload": _readable(row.payload if row.revision else current),
+            "corrected": _readable(row.corrected) if row.revision else None,
+            "carrier": carrier_of(row),
+            "findings": findings,
+            "led_to": led_to.get(row.exception_id),
+            "history": await self._store.read(question),
+            "next_step": self._next_step(row, findings),
+        }
+        return plain
+
+    async def fix(
+        self,
+        exception_id: str,
+        *,
+        payload: bytes | None = None,
+        values: Sequence[str] = (),
+        by: str,
+        reason: str,
+        dry_run: bool = False,
+    ) -> Fixed:
+        """Keep a corrected payload beside the original one, if it passes its contract.
+
+        payload  a whole one; else `values`, each `path=value`, are set in the one that is there
+        raises   ContractViolation for a value that cannot be set, too
+        """
+        if not dry_run:
+            _must_have(reason)
+        (row,) = await self._rows(Chosen(ids=[exception_id]))
+        _must_be(row, ExceptionState.OPEN)
+        if payload is None:
+            payload = with_values(await self._current(row), values)
+        findings = await self._findings(row, payload)
+        kept = not findings and not dry_run
+        if kept:
+            await self._changes.corrected(row, payload, fingerprint(payload), by=by, reason=reason)
+        return Fixed(
+            exception_id=row.exception_id,
+            findings=findings,
+            revision=row.revision + 1 if kept else 0,
+            payload=_readable(payload),
+        )
+
+    async def discard(self, chosen: Chosen, *, by: str, reason: str) -> list[str]:
+        """Close what need not be done: nothing is sent. The ids."""
+        _must_have(reason)
+        rows = await self._rows(chosen)
+        for row in rows:
+            _must_be(row, ExceptionState.OPEN, ExceptionState.REDRIVEN)
+        for row in rows:
+            await self._changes.discarded(row, by=by, reason=reason)
+        return [row.exception_id for row in rows]
+
+    async def redrive(
+        self, chosen: Chosen, *, by: str, reason: str, dry_run: bool = False, wait_s: float = 30.0
+    ) -> list[Redriven]:
+        """Send them on their way again, in the order in which they first happened, and look what comes of it.
+
+        wait_s  how long to wait for what is not settled; a node settles it later, too
+        raises  TransientFault when the store or the backbone is away: those before are on their way
+        """
+        if not dry_run:
+            _must_have(reason)
+        rows = await self._rows(chosen)
+        for row in rows:
+            _must_be(row, ExceptionState.OPEN)
+        told = {}
+        for row in rows:
+            obstacle = self._redriving.obstacle(row)
+            findings = [obstacle] if obstacle else await self._findings(row, await self._current(row))
+            if not findings and not dry_run:
+                try:
+                    await self._redriving.send(row, by=by, reason=reason)
+                except TransientFault:
+                    raise
+                except LineshaftError as fault:  # the others do not suffer from it
+                    findings = [str(fault)]
+            verdict = Verdict.REFUSED if findings else Verdict.WOULD if dry_run else Verdict.WAITING
+            told[row.exception_id] = Redriven(
+                exception_id=row.exception_id, verdict=verdict, does=_does(row), findings=findings
+            )
+        sent = [each for each, said in told.items() if said.verdict is Verdict.WAITING]
+        for each, found in (await self._redriving.outcomes(sent, wait_s, by=by)).items():
+            told[each] = msgspec.structs.replace(told[each], **msgspec.structs.asdict(found))
+        return list(told.values())
+
+    async def _rows(self, chosen: Chosen) -> list[ExceptionRow]:
+        return await self._store.read(lambda connection: choose(connection, chosen))
+
+    async def _findings(self, row: ExceptionRow, payload: bytes) -> list[str]:
+        if carrier_of(row) is not Carrier.PROCESS:
+            return self._corrections.findings(row, payload)
+        if row.state is not ExceptionState.OPEN:
+            return []
+        try:
+            return await self._processes.correct(row.ref, payload, by="", reason="", dry_run=True)
+        except ConfigError as gone_on:
+            return [str(gone_on)]
+
+    async def _current(self, row: ExceptionRow) -> bytes:
+        """What a redrive sends; of a process what it parked with."""
+        if row.revision or carrier_of(row) is not Carrier.PROCESS:
+            return row.current
+        parked_with = await self._store.read(lambda connection: what_parked(connection, row.ref))
+        return parked_with or row.payload
+
+    def _next_step(self, row: ExceptionRow, findings: Sequence[str]) -> str:
+        if row.state is ExceptionState.REDRIVEN:
+            return "wait: it is on its way, and closes itself when it has posted"
+        if row.state is not ExceptionState.OPEN:
+            return "nothing: it is closed"
+        if obstacle := self._redriving.obstacle(row):
+            return obstacle
+        if findings:
+            return "correct the payload with `lineshaft exceptions fix`, then redrive it"
+        if row.revision:
+            return "redrive it: the corrected payload passes its contract"
+        return "mend what the cause says, then redrive it; or fix its payload; or discard it"
+
+
+def _must_be(row: ExceptionRow, *states: ExceptionState) -> None:
+    if row.state not in states:
+        raise PermanentFault(
+            f"exception {row.exception_id} is {row.state}, not {' or '.join(states)}",
+            code="not_open",
+            hint="`lineshaft exceptions show` tells what was done",
+        )
+
+
+def _must_have(reason: str) -> None:
+    if not reason.strip():
+        raise PermanentFault("a reason is missing", code="reason_missing", hint="say why, for the audit")
+
+
+def _does(row: ExceptionRow) -> str:
+    payload = f"revision {row.revision} of the payload" if row.revision else "the payload as it came"
+    match carrier_of(row):
+        case Carrier.EVENT:
+            return f"publish {row.envelope.event.type if row.envelope.event else ''} with {payload}"
+        case Carrier.WEBHOOK:
+            return f"read {payload} as {row.source} does, and publish what it tells"
+        case Carrier.READING:
+            return f"put {payload} on {row.envelope.topic} again"
+        case Carrier.PROCESS:
+            return f"retry {row.source}"
+        case Carrier.NOTHING:
+            return "nothing"
+
+
+def _readable(payload: bytes) -> Any:
+    """JSON as what it says, anything else as text."""
+    try:
+        return msgspec.json.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return payload.decode(errors="replace")

@@ -1,0 +1,227 @@
+"""Instances as people look at them: which there are, and everything about one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Table, exists, or_, select
+
+from lineshaft.core.clock import rfc3339
+from lineshaft.core.ids import business_key
+from lineshaft.processes.lookup import Found, find, found_by_id
+from lineshaft.processes.possible import possible
+from lineshaft.processes.records import ENDED, FINISHED, StepState, in_order
+from lineshaft.processes.waits import plain
+from lineshaft.store.process_documents import ProcessDocument, unpacked
+from lineshaft.store.schema import (
+    archived_processes,
+    business_keys,
+    process_actions,
+    process_steps,
+    process_waits,
+    processes,
+)
+
+__all__ = ["Asked", "listed", "shown"]
+
+_OPEN_STEPS = (StepState.WAITING, StepState.RETRYING, StepState.REOPENED)
+_FAR_AWAY = 4102444800.0
+_SHOWN = (
+    "process_id",
+    "type",
+    "version",
+    "business_key",
+    "state",
+    "wanted",
+    "cause",
+    "owner",
+    "at_step",
+    "plant",
+    "worker",
+    "parent_id",
+    "forked_from",
+    "correlation_id",
+    "causation_id",
+    "started_at",
+    "updated_at",
+    "finished_at",
+)
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What is empty does not matter.
+
+    state        one of ProcessState, or `open`, or `finished`
+    key          a business key, how it begins, or a key that what started it has
+    waiting_for  an event type, operation or role, or the key of an awaited event
+    """
+
+    state: str = ""
+    type: str = ""
+    owner: str = ""
+    key: str = ""
+    waiting_for: str = ""
+    limit: int = 50
+
+
+def listed(connection: Connection, asked: Asked, now: datetime) -> list[dict[str, Any]]:
+    """The newest first; not those in the archive."""
+    newest = (
+        select(processes)
+        .where(*_conditions(asked))
+        .order_by(processes.c.started_at.desc())
+        .limit(asked.limit)
+    )
+    rows = [plain(row) for row in connection.execute(newest)]
+    waits_for = _waits_for(connection, [row["process_id"] for row in rows if row["state"] not in FINISHED])
+    return [_facts(row, now) | {"waits_for": waits_for.get(row["process_id"], [])} for row in rows]
+
+
+def _conditions(asked: Asked) -> list[ColumnElement[bool]]:
+    table = processes.c
+    found: list[ColumnElement[bool]] = []
+    if asked.state == "open":
+        found.append(table.state.not_in(FINISHED))
+    elif asked.state == "finished":
+        found.append(table.state.in_(FINISHED))
+    elif asked.state:
+        found.append(table.state == asked.state)
+    if asked.type:
+        found.append(table.type == asked.type)
+    if asked.owner:
+        found.append(table.owner == asked.owner)
+    if asked.key:
+        index = business_keys.c
+        mentioning = select(index.ref).where(index.key == asked.key, index.kind == "process")
+        begins = table.business_key.startswith(asked.key, autoescape=True)
+        found.append(or_(begins, table.process_id.in_(mentioning)))
+    if asked.waiting_for:
+        found.append(_waiting_for(asked.waiting_for))
+    return found
+
+
+def _waiting_for(what: str) -> ColumnElement[bool]:
+    step, wait, at = process_steps.c, process_waits.c, processes.c.process_id
+    return processes.c.state.not_in(FINISHED) & or_(
+        exists().where(step.process_id == at, step.name == what, step.state.in_(_OPEN_STEPS)),
+        exists().where(wait.process_id == at, wait.event_id == "", wait.key == what),
+    )
+
+
+def _waits_for(connection: Connection, process_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """Of each, the steps that have no outcome yet, in order."""
+    steps, waits = process_steps.c, process_waits.c
+    keys = {
+        (row.process_id, row.step): row.key
+        for row in connection.execute(
+            select(waits.process_id, waits.step, waits.key).where(
+                waits.process_id.in_(process_ids), waits.event_id == ""
+            )
+        )
+    }
+    found: dict[str, list[dict[str, Any]]] = {}
+    open_steps = select(process_steps).where(steps.process_id.in_(process_ids), steps.state.in_(_OPEN_STEPS))
+    for row in sorted(connection.execute(open_steps), key=lambda row: in_order(row.step)):
+        asked = _said(row.input)
+        found.setdefault(row.process_id, []).append(
+            {
+                "step": row.step,
+                "kind": row.kind,
+                "name": row.name,
+                "state": row.state,
+                "key": keys.get((row.process_id, row.step), ""),
+                "question": asked.get("question", "") if row.kind == "approval" else "",
+                "attempts": row.attempts,
+            }
+        )
+    return found
+
+
+def _facts(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """next_try: when it goes on at the latest, by itself; age_s: since its start."""
+    wake_at = row["wake_at"]
+    ends = row["state"] in FINISHED or wake_at is None or wake_at >= _FAR_AWAY
+    began = datetime.fromisoformat(row["started_at"])
+    return {name: row[name] for name in _SHOWN} | {
+        "next_try": "" if ends else rfc3339(max(datetime.fromtimestamp(wake_at, UTC), began)),
+        "age_s": round((now - began).total_seconds(), 3),
+    }
+
+
+def shown(
+    connection: Connection, ref: str, now: datetime, loaded: Mapping[str, Sequence[int]]
+) -> dict[str, Any]:
+    """Everything that is known of one, whether it is live or archived.
+
+    ref     as for lookup.find
+    loaded  the versions of each process that can run here
+    """
+    found = find(connection, ref)
+    document = _document(connection, found)
+    told = _facts(document.process, now) | {
+        "archived": found.archived,
+        "input": _said(document.process["input"]),
+        "result": _said(document.process["result"]),
+        "waits_for": _waits_for(connection, [found.process_id]).get(found.process_id, []),
+        "steps": [_step(step) for step in sorted(document.steps, key=lambda step: in_order(step["step"]))],
+        "actions": [
+            {name: action[name] for name in ("at", "actor", "action", "step", "reason")}
+            | {"detail": _said(action["detail"])}
+            for action in sorted(document.actions, key=lambda action: str(action["at"]))
+        ],
+    }
+    told |= _family(connection, document)
+    return told | {"next": [msgspec.structs.asdict(each) for each in possible(told, loaded)]}
+
+
+def _document(connection: Connection, found: Found) -> ProcessDocument:
+    def rows(table: Table) -> list[dict[str, Any]]:
+        question = select(table).where(table.c.process_id == found.process_id)
+        return [plain(row) for row in connection.execute(question)]
+
+    if not found.archived:
+        return ProcessDocument(
+            process=rows(processes)[0],
+            steps=rows(process_steps),
+            waits=rows(process_waits),
+            actions=rows(process_actions),
+        )
+    return unpacked(rows(archived_processes)[0]["document"])
+
+
+def _step(row: Mapping[str, Any]) -> dict[str, Any]:
+    told = {name: value for name, value in row.items() if name != "process_id"}
+    return told | {name: _said(row[name]) for name in ("input", "corrected", "output", "error")}
+
+
+def _family(connection: Connection, document: ProcessDocument) -> dict[str, Any]:
+    """Those that it waited for, the one that it is a step of, its copies, the one that it is a copy of.
+
+    Each may be archived: they are found by their ids alone.
+    """
+    process = document.process
+    children = select(processes.c.process_id).where(processes.c.parent_id == process["process_id"])
+    awaited = {wait["key"] for wait in document.waits if wait["event_type"] == ENDED}
+    number = sum(action["action"] == "fork" for action in document.actions)
+    forks = [
+        business_key("process", process["type"], f"{process['business_key']}/fork-{n}")
+        for n in range(1, number + 1)
+    ]
+
+    def told(process_ids: set[str]) -> list[dict[str, Any]]:
+        found = found_by_id(connection, process_ids - {""})
+        return [msgspec.structs.asdict(each) for each in sorted(found, key=lambda each: each.business_key)]
+
+    return {
+        "children": told(awaited | set(connection.execute(children).scalars())),
+        "parents": told({process["parent_id"]}),
+        "forks": told(set(forks)),
+        "originals": told({process["forked_from"]}),
+    }
+
+
+def _said(text: str) -> Any:
+    return msgspec.json.decode(text) if text else None
