@@ -1,6 +1,6 @@
 # Needs make and Python 3.11 or newer with pip. `make setup PYTHON=/path/to/python3` chooses the interpreter.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup demo test check bench soak clean
 
 BIN := .venv/bin
 STAMP := .venv/.set-up
@@ -33,6 +33,15 @@ check: setup ## Format, lint, types and import rules
 
 bench: setup ## Measure processes and calls on this machine
 	@$(BIN)/lineshaft bench all
+
+# Half of the time on each database. A run that fails is played again with its seed: SOAK_SEED=…
+SOAK_SECONDS ?= 1800
+SOAK_SEED ?= $(shell date +%s)
+
+soak: setup ## Disturb scenario S2 on both databases for 30 minutes, or SOAK_SECONDS
+	@for db in sqlite postgres; do \
+	  $(BIN)/lineshaft chaos --seconds $$(($(SOAK_SECONDS) / 2)) --seed $(SOAK_SEED) --db $$db || exit 1; \
+	done
 
 clean: ## Remove the environment and what tools left behind; the ERP cache stays
 	rm -rf .venv .venv-bootstrap .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist

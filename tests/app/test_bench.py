@@ -22,7 +22,8 @@ from lineshaft.core.errors import ConfigError
 from tests.databases import Postgres
 
 PROCESS_FIGURES = {"wf_s", "dbos_wf_s", "ratio", "p50_ms", "p99_ms"}
-CALL_FIGURES = {"posts_s", "p99_ms", "duplicates", "bare_posts_s", "ratio"}
+CALL_FIGURES = {"posts_s", "p99_ms", "duplicates", "bare_posts_s", "ratio", "cpu_s_per_1000", "limited_by"}
+SPEEDS = {"posts_s", "p99_ms", "bare_posts_s", "ratio"}
 BENCH = [sys.executable, "-m", "lineshaft.app", "bench"]
 
 
@@ -49,7 +50,7 @@ def left_of(folder: Path) -> list[str]:
 @pytest.mark.timeout(240)
 def test_all_of_them_on_both_databases(folder: Path) -> None:
     done = subprocess.run(
-        [*BENCH, "all", "--json", "--seconds", "0.3"],
+        [*BENCH, "all", "--json", "--no-node-red", "--seconds", "0.3"],
         capture_output=True,
         text=True,
         check=False,
@@ -58,15 +59,17 @@ def test_all_of_them_on_both_databases(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert set(found) == {"processes", "calls"}
-    for name, promised in (("processes", PROCESS_FIGURES), ("calls", CALL_FIGURES)):
-        assert set(found[name]) == {"sqlite", "postgres"}
-        for figures in found[name].values():
-            assert set(figures) == promised
-            assert all(value > 0 for figure, value in figures.items() if figure != "duplicates")
-    for figures in found["calls"].values():
-        assert figures["duplicates"] == 0
+    assert set(found["processes"]) == {"sqlite", "postgres"}
     for figures in found["processes"].values():
+        assert set(figures) == PROCESS_FIGURES
+        assert all(value > 0 for value in figures.values())
         assert figures["p50_ms"] <= figures["p99_ms"]
+    assert set(found["calls"]) == {"sqlite", "postgres", "node_red"}
+    assert found["calls"].pop("node_red") is None
+    for figures in found["calls"].values():
+        assert set(figures) == CALL_FIGURES
+        assert all(figures[speed] > 0 for speed in SPEEDS)
+        assert figures["duplicates"] == 0
     assert left_of(folder) == []
 
 
@@ -78,7 +81,10 @@ def test_a_server_that_is_there_keeps_its_databases_as_they_were(postgres: Postg
     before = databases()
     environment = {"LINESHAFT_BENCH_POSTGRES": postgres.url("postgres")}
     done = CliRunner().invoke(
-        bench, ["calls", "--store", "postgres", "--seconds", "0.1"], env=environment, catch_exceptions=False
+        bench,
+        ["calls", "--no-node-red", "--store", "postgres", "--seconds", "0.1"],
+        env=environment,
+        catch_exceptions=False,
     )
     assert "bare_posts_s" in done.stdout
     assert databases() == before
@@ -86,7 +92,7 @@ def test_a_server_that_is_there_keeps_its_databases_as_they_were(postgres: Postg
 
 
 def test_only_the_database_that_is_asked_for_is_measured(folder: Path) -> None:
-    asked = ["calls", "--json", "--store", "sqlite", "--seconds", "0.1"]
+    asked = ["calls", "--json", "--no-node-red", "--store", "sqlite", "--seconds", "0.1"]
     found = json.loads(CliRunner().invoke(bench, asked, catch_exceptions=False).stdout)
     assert set(found["sqlite"]) == CALL_FIGURES
     assert found["postgres"] is None
@@ -104,13 +110,17 @@ def test_without_dbos_it_is_said_and_left_out(folder: Path, monkeypatch: pytest.
 
 def test_a_url_that_is_none_is_refused(folder: Path) -> None:
     with pytest.raises(ConfigError, match="no URL of a PostgreSQL database"):
-        CliRunner().invoke(bench, ["calls", "--postgres-url", "no url"], catch_exceptions=False)
+        CliRunner().invoke(
+            bench, ["calls", "--no-node-red", "--postgres-url", "no url"], catch_exceptions=False
+        )
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_ended_in_the_middle_it_leaves_nothing_behind(how: signal.Signals, folder: Path) -> None:
     running = subprocess.Popen(
-        [*BENCH, "all", "--seconds", "3"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*BENCH, "all", "--no-node-red", "--seconds", "3"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     give_up_at = time.monotonic() + 60
     while not list(folder.glob("**/bench-2.db")):  # both sides are there

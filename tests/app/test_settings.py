@@ -149,7 +149,7 @@ def test_the_plant_of_the_readme_can_be_run(tmp_path: Path) -> None:
 def test_the_readme_shows_every_section_and_every_policy(tmp_path: Path) -> None:
     data = YamlFile(write_readme_plant(tmp_path)).data
     assert set(data) == set(Settings.__struct_fields__)
-    for name in ("store", "backbone", "console", "telemetry"):
+    for name in ("store", "backbone", "console", "telemetry", "retention"):
         section = next(field.type for field in msgspec.structs.fields(Settings) if field.name == name)
         shape = section if isinstance(section, type) else section.__args__[0]
         assert set(data[name]) == set(shape.__struct_fields__), name

@@ -6,10 +6,13 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from lineshaft.backbone import Backbone, Consumer, DeadLetter, Redelivery
 from lineshaft.core.errors import BusinessFault, ContractViolation, PermanentFault, TransientFault
-from lineshaft.core.values import Event
+from lineshaft.core.values import Event, RawReading
 
 from .conftest import event, kill_server, message_count, until
 
@@ -45,6 +48,40 @@ async def test_events_come_in_order_and_once(backbone: Backbone) -> None:
     assert seen == [f"e-{number}" for number in range(3000)]
     assert await pending(backbone, "orders") == 0
     assert consumer.handled == 3000
+
+
+async def test_a_server_that_goes_while_consumers_begin_ends_neither_of_them(
+    backbone: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when it is killed in a node's first second: what it was asked is never answered."""
+    seen: list[str] = []
+    asked: list[str] = []
+    honest = backbone.connection.api
+
+    async def unanswered_at_first(operation: str, *request: Any, **how: Any) -> dict[str, Any]:
+        asked.append(operation)
+        if operation.startswith("CONSUMER.INFO.") and asked.count(operation) == 1:
+            raise TransientFault(f"request {operation} failed: timeout")
+        return await honest(operation, *request, **how)
+
+    async def handle(given: Event) -> None:
+        seen.append(given.id)
+
+    async def take(_: Sequence[RawReading]) -> None:
+        raise AssertionError("no device has sent anything")
+
+    monkeypatch.setattr(backbone.connection, "api", unanswered_at_first)
+    devices = backbone.raw_source()
+    ingest = asyncio.create_task(devices.run(take))
+    async with running(backbone.consumer(STREAM, "orders", owner="planning", handle=handle)):
+        await backbone.publisher.publish([event(1)])
+        await until(lambda: seen == ["e-1"])
+        await devices.ready.wait()
+        assert not ingest.done()
+    ingest.cancel()
+    await asyncio.gather(ingest, return_exceptions=True)
+    first_asked = {operation for operation in asked if operation.startswith("CONSUMER.INFO.")}
+    assert len(first_asked) == 4  # the events, their advisories, and devices by both qualities of service
 
 
 async def test_batches_are_handed_over_together(backbone: Backbone) -> None:

@@ -186,6 +186,19 @@ async def test_while_nothing_can_be_looked_up_nothing_is_sent(store: Store, open
     assert await state_of(store) == [("posted", "")]
 
 
+async def test_a_repeat_after_the_time_of_its_reply_is_known_and_not_sent(
+    store: Store, open_door: OpenDoor
+) -> None:
+    target = Ledgerman()
+    await open_door(target).call(booking())
+    await store.write(
+        lambda connection: connection.exec_driver_sql("update calls set request = '', reply = ''") and None
+    )
+    with pytest.raises(PermanentFault, match="as D1") as refused:
+        await open_door(target).call(booking())
+    assert (refused.value.code, len(target.effects)) == ("reply_expired", 1)
+
+
 async def test_a_business_fault_is_never_retried_and_replayed_as_recorded(
     store: Store, open_door: OpenDoor
 ) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from estate.chaos.proxy import FaultProxy
@@ -22,22 +23,25 @@ from lineshaft.connectors.tryton import TrytonConnector, TrytonSettings
 from lineshaft.core.ports import Connector
 from tests.faults.operations import KIT, OPERATIONS, SYSTEM_OF, Requests
 
+SECRET = "a shared secret"
 MAPPINGS = Path(__file__).parents[2] / "estate/plants/leipzig/mappings"
 
 
 @dataclass(frozen=True)
 class Targets:
-    """proxies, connectors: by operation."""
+    """proxies and connectors by operation; fronts and whole: one of each by system."""
 
     requests: Requests
     books: Books
     proxies: dict[str, FaultProxy]
     connectors: dict[str, Connector]
+    fronts: dict[str, FaultProxy]
+    whole: dict[str, Connector]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def targets(tmp_path_factory: object) -> AsyncIterator[Targets]:
-    folder: Path = tmp_path_factory.mktemp("targets")  # type: ignore[attr-defined]
+async def targets(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Targets]:
+    folder = tmp_path_factory.mktemp("targets")
     async with AsyncExitStack() as stack:
         erp = await stack.enter_async_context(await TrytonServer.start(folder / "erp"))
         cmms = await stack.enter_async_context(CmmsSystem(folder / "cmms"))
@@ -48,14 +52,24 @@ async def targets(tmp_path_factory: object) -> AsyncIterator[Targets]:
         books = Books(erp)
         await books.set_stock(KIT, 100_000)
         urls = {each.name: each.url for each in (cmms, inventory, mes, planning)} | {"erp": erp.url}
-        proxies, connectors = {}, {}
-        for operation in OPERATIONS:
-            name = SYSTEM_OF[operation.split(".")[0]]
-            proxies[operation] = proxy = await stack.enter_async_context(FaultProxy(urls[name]))
-            connectors[operation] = connector = _connector(name, proxy.url, erp.key)
+
+        async def connected(name: str) -> tuple[FaultProxy, Connector]:
+            proxy = await stack.enter_async_context(FaultProxy(urls[name]))
+            connector = _connector(name, proxy.url, erp.key)
             await connector.start()
             stack.push_async_callback(connector.close)
-        yield Targets(Requests(cmms, inventory, planning, count(1)), books, proxies, connectors)
+            return proxy, connector
+
+        apart = {each: await connected(SYSTEM_OF[each.split(".", 1)[0]]) for each in OPERATIONS}
+        systems = {name: await connected(name) for name in urls}
+        yield Targets(
+            Requests(cmms, inventory, planning, count(1)),
+            books,
+            {each: proxy for each, (proxy, _) in apart.items()},
+            {each: connector for each, (_, connector) in apart.items()},
+            {name: proxy for name, (proxy, _) in systems.items()},
+            {name: connector for name, (_, connector) in systems.items()},
+        )
 
 
 def _connector(name: str, url: str, key: str) -> Connector:
@@ -68,6 +82,6 @@ def _connector(name: str, url: str, key: str) -> Connector:
             mapping=str(MAPPINGS / f"{name}.yaml"),
             plant="leipzig",
             source=f"/northspring/leipzig/{name}/main",
-            webhook_secret="a shared secret",
+            webhook_secret=SECRET,
         )
     )

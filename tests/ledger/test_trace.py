@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 import pytest_asyncio
-from sqlalchemy import Table
+from sqlalchemy import Connection, Table, update
 
 from lineshaft.contracts.catalogue import (
     EVENTS,
@@ -22,7 +22,7 @@ from lineshaft.core.values import Command, Event, ExceptionKind, ExceptionRecord
 from lineshaft.ledger import Audit, Claims, Desk, EventLog, Reads
 from lineshaft.model.maintenance import MaintenanceRequest
 from lineshaft.store import Outbox, Store
-from lineshaft.store.schema import business_keys, process_steps, process_waits, processes
+from lineshaft.store.schema import business_keys, events, exceptions, process_steps, process_waits, processes
 from lineshaft.store.statements import put
 from tests.clocks import ManualClock
 from tests.facts import AT, VALUES, breach, completion
@@ -174,6 +174,32 @@ async def test_an_exception_stands_between_what_failed_and_what_was_redriven(sto
         assert [one, "again"] in found["edges"]
         (node,) = [node for node in found["nodes"] if node["kind"] == "exception"]
         assert (node["id"], node["state"], node["cause"]) == (one, "open", "crashed")
+
+
+async def test_a_redriven_body_belongs_to_the_story_that_took_its_event_in(story: Story) -> None:
+    """A body that told no event has no story of its own."""
+    refused = ExceptionRecord(
+        kind=ExceptionKind.CONTRACT_VIOLATION,
+        plant="NSP",
+        source="/webhooks/cmms/order-completed",
+        owner="maintenance",
+        cause="noon",
+    )
+    await Desk(story.store, ManualClock()).report([refused])
+    (row,) = await Reads(story.store).open_exceptions()
+    one = row["exception_id"]
+    assert (await story.trace(one))["stories"] == []
+
+    def redriven(connection: Connection) -> None:
+        connection.execute(update(exceptions).values(redrive_ref=story.webhook.id))
+        connection.execute(
+            update(events).where(events.c.event_id == story.webhook.id).values(causation_id=one)
+        )
+
+    await story.store.write(redriven)
+    (found,) = (await story.trace(one))["stories"]
+    assert found["correlation_id"] == story.breach.id
+    assert [one, story.webhook.id] in found["edges"]
 
 
 @pytest.mark.parametrize("key", ["nothing", "", "%", "' or 1=1 --"])

@@ -15,6 +15,7 @@ from lineshaft.core.ids import business_key
 from lineshaft.core.values import Command, Event, Outcome, Value
 from lineshaft.ledger import Desk
 from lineshaft.processes import Engine, ProcessDefinition
+from lineshaft.processes.actions import Action, Actions
 from lineshaft.processes.records import in_order
 from lineshaft.store import Store
 from lineshaft.store.schema import process_steps, processes
@@ -24,13 +25,14 @@ from tests.facts import breach
 from tests.rows import rows
 from tests.waiting import until
 
-__all__ = ["Answers", "House", "booked_event", "started_by"]
+__all__ = ["BERLIN", "Answers", "House", "booked_event", "started_by"]
 
 OPERATIONS: Mapping[str, Operation] = {
     operation.name: operation
     for capability in (*CAPABILITIES.values(), Books)
     for operation in capability.operations.values()
 }
+BERLIN = ZoneInfo("Europe/Berlin")
 Reply = Callable[[Any], Value]
 
 
@@ -97,6 +99,7 @@ class House:
         answers: Answers,
         clock: Clock | None = None,
         engine_store: Any = None,
+        worker: str = "local",
     ) -> None:
         self.store = store
         self.answers = answers
@@ -108,8 +111,17 @@ class House:
             Desk(store, self.clock).add,
             self.clock,
             plant="NSP",
-            zone=ZoneInfo("Europe/Berlin"),
+            zone=BERLIN,
             source="/acme/NSP/lineshaft/1",
+            worker=worker,
+        )
+        self.noted: list[Action] = []
+        self.actions = Actions(
+            store,
+            definitions,
+            lambda connection, action: self.noted.append(action),
+            self.clock,
+            zone=BERLIN,
         )
 
     @contextlib.asynccontextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -83,11 +84,17 @@ class Stops:
         self.stopped = asyncio.Event()
 
     async def write(self, unit: Unit[Any]) -> Any:
+        return await self._write(lambda: self._store.write(unit))
+
+    async def write_together(self, work: Any, item: Any) -> Any:
+        return await self._write(lambda: self._store.write_together(work, item))
+
+    async def _write(self, write: Callable[[], Awaitable[Any]]) -> Any:
         self.writes += 1
         if self.writes < self._at:
-            return await self._store.write(unit)
+            return await write()
         if self.writes == self._at and self._committed:
-            await self._store.write(unit)
+            await write()
         self.stopped.set()
         return await asyncio.Event().wait()
 
@@ -189,12 +196,18 @@ class Refuses:
         self.writes = 0
 
     async def write(self, unit: Unit[Any]) -> Any:
+        return await self._write(lambda: self._store.write(unit))
+
+    async def write_together(self, work: Any, item: Any) -> Any:
+        return await self._write(lambda: self._store.write_together(work, item))
+
+    async def _write(self, write: Callable[[], Awaitable[Any]]) -> Any:
         self.writes += 1
         if self.writes == self._at:
             if self._committed:
-                await self._store.write(unit)
+                await write()
             raise self._fault
-        return await self._store.write(unit)
+        return await write()
 
     async def read(self, question: Any) -> Any:
         return await self._store.read(question)
@@ -233,6 +246,10 @@ async def test_a_unit_that_ran_twice_left_the_same(store: Store) -> None:
         async def write(self, unit: Unit[Any]) -> Any:
             await store.write(unit)
             return await store.write(unit)
+
+        async def write_together(self, work: Any, item: Any) -> Any:
+            await store.write_together(work, item)
+            return await store.write_together(work, item)
 
         async def read(self, question: Any) -> Any:
             return await store.read(question)

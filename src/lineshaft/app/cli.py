@@ -23,8 +23,11 @@ from lineshaft.app.doctor import examine
 from lineshaft.app.exceptions_cli import exceptions
 from lineshaft.app.node import Node
 from lineshaft.app.plant_data import read_plant
+from lineshaft.app.processes_cli import processes
+from lineshaft.app.retention import retention_command
 from lineshaft.app.scenarios import ScenarioResult, ScenarioStep, chosen_scenario, load_scenarios
 from lineshaft.app.settings import load_settings, store_url
+from lineshaft.app.systems_cli import systems
 from lineshaft.app.terminal import (
     ConfigOption,
     JsonOption,
@@ -54,10 +57,15 @@ app.add_typer(bench, name="bench")
 app.command()(chaos)
 app.add_typer(audit, name="audit")
 app.add_typer(exceptions, name="exceptions")
+app.add_typer(processes, name="processes")
+app.add_typer(systems, name="systems")
+app.command("retention")(retention_command)
 
 
 def main() -> None:
     """Errors that people can mend are said in one place, without a stack."""
+    # the store's writer waits for Python's lock behind a busy event loop: 5 ms each time, by default
+    sys.setswitchinterval(0.0005)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -2,55 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Annotated, Any
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.requests import Request
 from starlette.routing import Route
 
-from lineshaft.core.errors import (
-    ConfigError,
-    ContractViolation,
-    LineshaftError,
-    PermanentFault,
-    TransientFault,
-)
-from lineshaft.gateway import problem, read_body, try_later
+from lineshaft.app.json_api import Decision, actor_of, answering, read_json
+from lineshaft.core.errors import ContractViolation
 from lineshaft.ledger import GROUPS, Chosen, ExceptionState, Workbench
 
 __all__ = ["exception_routes"]
 
-T = TypeVar("T")
-_STATUS = {
-    "no_such_exception": HTTPStatus.NOT_FOUND,
-    "not_open": HTTPStatus.CONFLICT,
-    "reason_missing": HTTPStatus.UNPROCESSABLE_ENTITY,
-}
 _MOST_LISTED = 1000
 
 
-class _Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """by: who decides this; reason: why. Both are kept in the audit."""
-
-    by: msgspec.UnsetType | str = msgspec.UNSET
-    reason: str = ""
-
-
-class _Fix(_Body, frozen=True, kw_only=True):
+class _Fix(Decision, frozen=True, kw_only=True):
     """payload: a whole one, any JSON; else `set`, each `path=value`."""
 
     payload: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    set: list[str] = []
+    set: list[str] = msgspec.field(default_factory=list)
     dry_run: bool = False
 
 
-class _Some(_Body, frozen=True, kw_only=True):
+class _Some(Decision, frozen=True, kw_only=True):
     """ids, or with all the open ones that the filters choose."""
 
-    ids: list[str] = []
+    ids: list[str] = msgspec.field(default_factory=list)
     all: bool = False
     owner: str = ""
     plant: str = ""
@@ -65,7 +43,7 @@ class _Some(_Body, frozen=True, kw_only=True):
 
 class _Redrive(_Some, frozen=True, kw_only=True):
     dry_run: bool = False
-    wait_s: float = 30.0
+    wait_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 30.0
 
 
 def exception_routes(workbench: Workbench) -> list[Route]:
@@ -82,11 +60,11 @@ def exception_routes(workbench: Workbench) -> list[Route]:
     """
     api = _Api(workbench)
     return [
-        Route("/api/exceptions", _told(api.listing), methods=["GET"]),
-        Route("/api/exceptions/redrive", _told(api.redrive), methods=["POST"]),
-        Route("/api/exceptions/discard", _told(api.discard), methods=["POST"]),
-        Route("/api/exceptions/{id}", _told(api.show), methods=["GET"]),
-        Route("/api/exceptions/{id}/fix", _told(api.fix), methods=["POST"]),
+        Route("/api/exceptions", answering(api.listing), methods=["GET"]),
+        Route("/api/exceptions/redrive", answering(api.redrive), methods=["POST"]),
+        Route("/api/exceptions/discard", answering(api.discard), methods=["POST"]),
+        Route("/api/exceptions/{id}", answering(api.show), methods=["GET"]),
+        Route("/api/exceptions/{id}/fix", answering(api.fix), methods=["POST"]),
     ]
 
 
@@ -115,7 +93,7 @@ class _Api:
         return await self._workbench.show(request.path_params["id"])
 
     async def fix(self, request: Request) -> Any:
-        body = await _body(request, _Fix)
+        body = await read_json(request, _Fix)
         payload = None if body.payload is msgspec.UNSET else bytes(body.payload)
         if (payload is None) == (not body.set):
             raise ContractViolation("nothing to fix with", findings=["payload or set: exactly one"])
@@ -123,7 +101,7 @@ class _Api:
             request.path_params["id"],
             payload=payload,
             values=body.set,
-            by=_actor(body),
+            by=actor_of(body),
             reason=body.reason,
             dry_run=body.dry_run,
         )
@@ -132,70 +110,12 @@ class _Api:
         return fixed
 
     async def redrive(self, request: Request) -> Any:
-        body = await _body(request, _Redrive)
+        body = await read_json(request, _Redrive)
         return await self._workbench.redrive(
-            body.chosen(), by=_actor(body), reason=body.reason, dry_run=body.dry_run, wait_s=body.wait_s
+            body.chosen(), by=actor_of(body), reason=body.reason, dry_run=body.dry_run, wait_s=body.wait_s
         )
 
     async def discard(self, request: Request) -> Any:
-        body = await _body(request, _Some)
-        ids = await self._workbench.discard(body.chosen(), by=_actor(body), reason=body.reason)
+        body = await read_json(request, _Some)
+        ids = await self._workbench.discard(body.chosen(), by=actor_of(body), reason=body.reason)
         return {"discarded": ids}
-
-
-def _actor(body: _Body) -> str:
-    if body.by is msgspec.UNSET or not body.by.strip():
-        raise ContractViolation("nobody says who decides this", findings=["by: required (missing)"])
-    return body.by
-
-
-class _Answered(Exception):
-    def __init__(self, response: Response) -> None:
-        super().__init__()
-        self.response = response
-
-
-async def _body(request: Request, kind: type[T]) -> T:
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        raise _Answered(
-            problem(
-                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-                code="not_json",
-                detail="send the body as Content-Type: application/json",
-            )
-        )
-    try:
-        body = await read_body(request)
-    except ClientDisconnect:
-        raise _Answered(Response(status_code=HTTPStatus.BAD_REQUEST)) from None
-    if isinstance(body, Response):
-        raise _Answered(body)
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ContractViolation("the body cannot be read", findings=[str(error)]) from error
-
-
-def _told(verb: Callable[[Request], Awaitable[Any]]) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(request: Request) -> Response:
-        try:
-            answer = await verb(request)
-        except _Answered as answered:
-            return answered.response
-        except ContractViolation as violation:
-            return problem(
-                HTTPStatus.UNPROCESSABLE_ENTITY,
-                code=violation.code,
-                detail=violation.message,
-                errors=violation.findings,
-            )
-        except TransientFault as fault:
-            return try_later(fault)
-        except (PermanentFault, ConfigError) as fault:
-            status = _STATUS.get(fault.code, HTTPStatus.CONFLICT)
-            return problem(status, code=fault.code, detail=str(fault))
-        except LineshaftError as fault:
-            return problem(HTTPStatus.INTERNAL_SERVER_ERROR, code=fault.code, detail=fault.message)
-        return Response(msgspec.json.encode(answer), media_type="application/json")
-
-    return endpoint

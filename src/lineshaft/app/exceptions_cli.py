@@ -26,7 +26,7 @@ from lineshaft.app.terminal import (
 )
 from lineshaft.app.workbench import open_workbench
 from lineshaft.core.errors import ConfigError
-from lineshaft.ledger import Chosen, Redriven, Verdict, Workbench
+from lineshaft.ledger import Chosen, Document, Redriven, Verdict, Workbench
 
 __all__ = ["exceptions"]
 
@@ -123,6 +123,8 @@ def show_command(exception_id: IdOption, config: ConfigOption = None, as_json: J
         out.print(f"[red]finding[/]         {escape(finding)}", highlight=False, soft_wrap=True)
     if found["led_to"]:
         _say("led to         ", f"{found['led_to'].verdict}: {found['led_to'].detail}")
+        for document in found["led_to"].documents:
+            _say("               ", _document(document))
     for entry in reversed(found["history"]):
         told = f"{said_at(entry['at'], zone)} {entry['actor']}: {entry['action']} {entry['reason']}"
         _say("history        ", told)
@@ -277,5 +279,8 @@ def _say_redriven(each: Redriven) -> None:
         if line:
             out.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
     for document in each.documents:
-        what = f"  {document.system} {document.number or 'done'} ({document.operation})"
-        out.print(escape(what), highlight=False, soft_wrap=True)
+        out.print(escape(f"  {_document(document)}"), highlight=False, soft_wrap=True)
+
+
+def _document(document: Document) -> str:
+    return f"{document.system} {document.number or 'done'} ({document.operation})"

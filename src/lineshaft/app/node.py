@@ -19,11 +19,14 @@ from lineshaft.app.live_values import LiveValues
 from lineshaft.app.monitor import Monitor
 from lineshaft.app.node_address import NodeAddress
 from lineshaft.app.plant_data import PlantData
+from lineshaft.app.processes_api import process_routes
+from lineshaft.app.retention import Sweeper
+from lineshaft.app.steering import make_steering
 from lineshaft.app.web import WebServer, trace_route
 from lineshaft.app.workbench import keep_settling, make_workbench, webhooks_of
 from lineshaft.app.worker_name import worker_name
 from lineshaft.backbone import Backbone, DeadLetter, MqttUser, RawAgain, event_subject
-from lineshaft.calls import Door
+from lineshaft.calls import Door, apply_pauses, follow_pauses
 from lineshaft.console import Changes, PlantView, console_routes
 from lineshaft.contracts.catalogue import EVENTS
 from lineshaft.core.clock import SystemClock, rfc3339
@@ -31,7 +34,7 @@ from lineshaft.core.errors import ConfigError
 from lineshaft.core.ports import Health, HealthState
 from lineshaft.core.values import Event, EventClass, ExceptionKind, ExceptionRecord, Reading
 from lineshaft.gateway import gateway_routes
-from lineshaft.ledger import Audit, Claims, Desk, EventLog, Reads
+from lineshaft.ledger import Audit, Claims, Desk, EventLog, Pauses, Reads
 from lineshaft.processes import Engine
 from lineshaft.processes.journal import take_over
 from lineshaft.store import Outbox, Store, TelemetryState, Worker
@@ -116,6 +119,8 @@ class Node:
         worker = Worker(store, worker_name(plant.data_dir))
         await worker.join()
         audit = Audit(worker.name, clock)
+        pauses = Pauses(store, audit, clock)
+        await apply_pauses(pauses, plant.systems)
         door = Door(
             Claims(store, outbox, audit, clock, worker),
             plant.systems,
@@ -152,6 +157,7 @@ class Node:
             *gateway_routes(webhooks_of(plant), backbone.publisher, desk, settings.plant),
             trace_route(reads),
             *exception_routes(workbench),
+            *process_routes(make_steering(store, plant.processes, audit, clock, zone=settings.zone)),
             *console_routes(
                 reads,
                 monitor.views,
@@ -170,8 +176,10 @@ class Node:
                 tasks.create_task(outbox.run(backbone.publisher)),
                 tasks.create_task(engine.run()),
                 tasks.create_task(worker.run(take_over, engine.wake)),
+                tasks.create_task(follow_pauses(pauses, plant.systems)),
                 tasks.create_task(monitor.run()),
                 tasks.create_task(keep_settling(redriving)),
+                tasks.create_task(Sweeper(store, settings.retention, clock).run()),
                 tasks.create_task(web.run(routes)),
                 *(tasks.create_task(run) for run in self._consumers(backbone, store, desk, engine)),
             ]

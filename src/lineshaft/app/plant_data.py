@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -46,7 +47,9 @@ def read_plant(path: Path, clock: Clock) -> PlantData:
     folder = path.resolve().parent
     findings = doubts(settings, file)
     tags, rules = _telemetry(settings, folder, findings)
-    systems = _systems(settings, file, clock, findings)
+    # a wrong time zone is among the findings, and this one then goes nowhere
+    zone = ZoneInfo("UTC") if findings else settings.zone
+    systems = _systems(settings, file, clock, zone, findings)
     processes: list[ProcessDefinition] = []
     if not findings:
         processes = [version for name in settings.processes for version in definitions_of(name)]
@@ -72,12 +75,14 @@ def _telemetry(
         return None, None
 
 
-def _systems(settings: Settings, file: YamlFile, clock: Clock, findings: list[str]) -> list[System]:
+def _systems(
+    settings: Settings, file: YamlFile, clock: Clock, zone: ZoneInfo, findings: list[str]
+) -> list[System]:
     systems = []
     for name, system in settings.systems.items():
         try:
             connector = make_connector(name, settings, file)
-            systems.append(System(name, connector, CAPABILITIES, system.policy, clock))
+            systems.append(System(name, connector, CAPABILITIES, system.policy, clock, zone))
         except ConfigError as error:
             findings += error.findings or [f"{file.where(['systems', name])}: {error.message}"]
     return systems

@@ -13,9 +13,19 @@ from lineshaft.calls import CallPolicy
 from lineshaft.core.errors import ConfigError
 from lineshaft.core.yamlfile import YamlFile
 
-__all__ = ["Settings", "SystemSettings", "doubts", "load_settings", "read_settings", "store_url"]
+__all__ = [
+    "RetentionSettings",
+    "Settings",
+    "SystemSettings",
+    "data_dir",
+    "doubts",
+    "load_settings",
+    "read_settings",
+    "store_url",
+]
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+Days = Annotated[float, msgspec.Meta(ge=0, le=365_000)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 
@@ -70,6 +80,25 @@ class TelemetrySettings(_Section, frozen=True, kw_only=True):
     rules: str
 
 
+class RetentionSettings(_Section, frozen=True, kw_only=True):
+    """Days since its end that something is kept; fractions are allowed. What is open stays, however old.
+
+    processes_days      a finished process is live; then it is archived
+    archive_days        it is in the archive; then it is deleted
+    events_days         events of a story in which nothing is open
+    signals_days        events kept for processes to wait for, that none can ask for any more
+    exceptions_days     resolved and discarded ones
+    call_payloads_days  request and reply; key, outcome and document of a call stay for ever
+    """
+
+    processes_days: Days = 90
+    archive_days: Days = 3650
+    events_days: Days = 90
+    signals_days: Days = 30
+    exceptions_days: Days = 365
+    call_payloads_days: Days = 3650
+
+
 class Settings(_Section, frozen=True, kw_only=True):
     """Paths are relative to the settings file."""
 
@@ -83,6 +112,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     systems: dict[Name, SystemSettings] = msgspec.field(default_factory=dict)
     telemetry: TelemetrySettings | None = None
     processes: list[str] = msgspec.field(default_factory=list)
+    retention: RetentionSettings = RetentionSettings()
 
     @property
     def zone(self) -> ZoneInfo:
@@ -122,7 +152,11 @@ def doubts(settings: Settings, file: YamlFile) -> list[str]:
     return findings
 
 
+def data_dir(settings: Settings, path: Path) -> Path:
+    """path: of the settings file"""
+    return (path.resolve().parent / settings.data).resolve()
+
+
 def store_url(settings: Settings, path: Path) -> str:
     """path: of the settings file"""
-    data = (path.resolve().parent / settings.data).resolve()
-    return settings.store.url or f"sqlite:///{data / 'lineshaft.db'}"
+    return settings.store.url or f"sqlite:///{data_dir(settings, path) / 'lineshaft.db'}"

@@ -37,6 +37,18 @@ __all__ = ["keep_settling", "make_workbench", "note_action", "open_workbench", "
 _LOG = structlog.get_logger(__name__)
 _CONNECT_S = 5.0
 _SETTLE_EVERY_S = 5.0
+_PAST = {
+    "retry": "retried",
+    "correct": "corrected",
+    "skip": "skipped",
+    "abort": "aborted",
+    "cancel": "cancelled",
+    "terminate": "terminated",
+    "fork": "forked",
+    "migrate": "migrated",
+    "approve": "approved",
+    "refuse": "refused",
+}
 
 
 def webhooks_of(plant: PlantData) -> dict[str, Webhook]:
@@ -49,13 +61,13 @@ def webhooks_of(plant: PlantData) -> dict[str, Webhook]:
 
 
 def note_action(audit: Audit) -> Callable[[Database, Action], None]:
-    """What people do to processes goes into the audit as `process.<action>`."""
+    """What people do to processes goes into the audit as `process.<past verb>`."""
 
     def note(connection: Database, action: Action) -> None:
         entry = AuditEntry(
             entry_id=action.action_id,
             actor=action.actor,
-            action=f"process.{action.action}",
+            action=f"process.{_PAST[action.action]}",
             subject=action.process_id,
             detail={"step": action.step, **action.detail},
             reason=action.reason,

@@ -149,9 +149,17 @@ class PullFeed:
         self._forget: Callable[[], None] | None = None
 
     async def open(self) -> None:
-        """raises  ConfigError when the consumer cannot be declared, TransientFault when nobody answers"""
-        await declare_consumer(self._connection, self.stream, self._config)
-        self._subscription = await self._connection.subscribe(f"{self._inbox}.*", self._on_message)
+        """Waits for a server that is away: it may have gone while it was asked.
+
+        raises  ConfigError when the consumer cannot be declared
+        """
+        while self._subscription is None:
+            try:
+                await declare_consumer(self._connection, self.stream, self._config)
+                self._subscription = await self._connection.subscribe(f"{self._inbox}.*", self._on_message)
+            except TransientFault as fault:
+                _log.warning("consumer not declared yet", consumer=self.durable, fault=str(fault))
+                await asyncio.sleep(_RETRY_S)
         self._forget = self._connection.when_found(self._reconnected)
 
     async def close(self) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from lineshaft.backbone.connection import Connection
+from lineshaft.backbone.connection import ApiRefused, Connection
 from lineshaft.backbone.ingest import QOS0_DURABLE
 from lineshaft.backbone.streams import RAW
 from lineshaft.backbone.topics import topic_to_subject
+from lineshaft.core.errors import TransientFault
 
 __all__ = ["RawAgain"]
 
@@ -23,5 +24,11 @@ class RawAgain:
     async def is_taken_in(self, position: str) -> bool:
         """Telemetry acknowledges a message when all that follows from it is on disk."""
         sequence = int(position.rpartition(":")[2])
-        info = await self._connection.api(f"CONSUMER.INFO.{RAW}.{QOS0_DURABLE}")
+        try:
+            info = await self._connection.api(f"CONSUMER.INFO.{RAW}.{QOS0_DURABLE}")
+        except ApiRefused as refused:
+            raise TransientFault(
+                f"{position}: nobody takes device messages in: {refused}",
+                hint="run a node with a `telemetry` section",
+            ) from refused
         return int(info["ack_floor"]["stream_seq"]) >= sequence

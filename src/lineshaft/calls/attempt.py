@@ -83,7 +83,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
             system.maintenance.check()
             if not may_send():
                 raise TransientFault(
-                    f"{operation.name} was not sent to {system.name}: this worker was silent for too long, and"
+                    f"{operation.name} was not sent to {system.name}: this worker was silent for so long that"
                     " another may do its work",
                     code="lease_lost",
                 )

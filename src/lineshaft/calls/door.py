@@ -28,14 +28,16 @@ _LOG = structlog.get_logger(__name__)
 
 
 class Door:
-    """Calls that may take effect are kept apart by their idempotency key, and those of an operation that
-    declares an order also by its `order` fields: they go in the order of asking, one after the other, each until it
-    is posted or left. A call that is left, to be tried again by the caller later or by a person, does not
-    hold up those after it. That is the order within this process; between workers it is kept by the
-    partition key of the events that the calls come from.
+    """Calls under one idempotency key go one after the other.
+
+    So do those of operations that declare an order, where their entity and their `order` fields are the
+    same: in the order of asking, each until it is posted or left. One that is being tried again in here holds
+    up those after it; one that is left, to be asked for again later or for a person, does not. That is the
+    order within this process; between workers it is kept by the partition key of the events that the calls
+    come from.
 
     permissions   for each actor the operations that it may ask for
-    source        CloudEvents source
+    source        CloudEvents source of the events that tell outcomes
     """
 
     def __init__(

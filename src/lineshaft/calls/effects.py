@@ -45,6 +45,13 @@ class Effects:
                 hint="a changed fact needs a new revision of its business key",
             )
         if claim.earlier is OutcomeState.POSTED:
+            if not claim.reply:
+                raise PermanentFault(
+                    f"{operation.name} was posted to {system.name} as {claim.document or claim.call_id}, so"
+                    " long ago that its reply is no longer kept",
+                    code="reply_expired",
+                    hint="the effect is there: skip the step with what the target shows",
+                )
             reply = operation.reply_schema.decode(claim.reply.encode())
             return Outcome(call_id=claim.call_id, reply=reply, document=claim.document, replayed=True)
         if claim.earlier is OutcomeState.REJECTED and not claim.reopened:

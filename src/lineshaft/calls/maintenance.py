@@ -43,6 +43,10 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     begins: _TimeOfDay = msgspec.field(name="from")
     ends: _TimeOfDay = msgspec.field(name="to")
 
+    def __str__(self) -> str:
+        days = "every day" if set(self.days) == set(Day) else ", ".join(self.days)
+        return f"{days} {self.begins}-{self.ends}"
+
     def on(self, day: date, zone: ZoneInfo) -> tuple[datetime, datetime] | None:
         """From when to when in UTC, of the window that begins on this day; None when none does.
 

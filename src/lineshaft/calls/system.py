@@ -16,6 +16,7 @@ from lineshaft.core.ports import Connector
 
 __all__ = ["CallPolicy", "System"]
 
+_UTC = ZoneInfo("UTC")
 _Positive = Annotated[float, msgspec.Meta(gt=0)]
 _Seconds = Annotated[float, msgspec.Meta(ge=0)]
 _Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -52,7 +53,7 @@ class System:
         capabilities: Mapping[str, type[Capability]],
         policy: CallPolicy,
         clock: Clock,
-        zone: ZoneInfo = ZoneInfo("UTC"),
+        zone: ZoneInfo = _UTC,
     ) -> None:
         self.name = name
         self.connector = connector

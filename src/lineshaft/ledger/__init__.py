@@ -1,4 +1,4 @@
-"""Transactions, idempotency claims, lineage and exceptions."""
+"""Transactions, idempotency claims, lineage, exceptions and their workbench, the audit, retention."""
 
 from lineshaft.ledger.audit import OPERATOR, Audit, AuditEntry
 from lineshaft.ledger.audit_check import AuditReport, ChainHead, verify_audit
@@ -9,9 +9,11 @@ from lineshaft.ledger.desk import Desk
 from lineshaft.ledger.eventlog import EventLog
 from lineshaft.ledger.exception_changes import ExceptionChanges
 from lineshaft.ledger.exception_rows import GROUPS, Chosen, ExceptionState
-from lineshaft.ledger.following import Verdict
+from lineshaft.ledger.following import Document, Verdict
+from lineshaft.ledger.pauses import Pause, Pauses
 from lineshaft.ledger.reads import Reads
 from lineshaft.ledger.redriving import Redriving
+from lineshaft.ledger.retention import KeepFor, Retention
 from lineshaft.ledger.workbench import Fixed, Redriven, Workbench
 
 __all__ = [
@@ -26,13 +28,18 @@ __all__ = [
     "Claims",
     "Corrections",
     "Desk",
+    "Document",
     "EventLog",
     "ExceptionChanges",
     "ExceptionState",
     "Fixed",
+    "KeepFor",
+    "Pause",
+    "Pauses",
     "Reads",
     "Redriven",
     "Redriving",
+    "Retention",
     "Verdict",
     "Workbench",
     "audit_rows",

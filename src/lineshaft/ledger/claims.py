@@ -24,7 +24,7 @@ from lineshaft.store.statements import change, insert_new
 __all__ = ["Claim", "Claims"]
 
 # What is posted stays posted. Who lost a claim to another cannot say what did not happen, only what did.
-_STILL_OPEN = "state <> 'posted' AND (claimed_by = given.column2 OR given.column3 = 'posted')"
+_STILL_OPEN = "state <> 'posted' AND (claimed_by = new_claimed_by OR new_state = 'posted')"
 
 
 class _Note(msgspec.Struct, kw_only=True):

@@ -17,7 +17,7 @@ from lineshaft.store import Store
 from lineshaft.store.schema import business_keys, events
 from lineshaft.store.statements import insert_new
 
-__all__ = ["EventLog"]
+__all__ = ["EventLog", "keys_in"]
 
 
 class EventLog:
@@ -30,7 +30,13 @@ class EventLog:
         """Durable when it returns. An event seen before changes nothing."""
         recorded_at = rfc3339(self._clock.now())
         rows = [self._row(event, recorded_at) for event in batch]
-        keys = key_rows("event", [(event.id, self._keys(event)) for event in batch])
+        keys = key_rows(
+            "event",
+            [
+                (event.id, keys_in(self._contracts.get(event.type), event.subject, event.data))
+                for event in batch
+            ],
+        )
 
         def unit(connection: Connection) -> None:
             insert_new(connection, events, rows)
@@ -55,11 +61,12 @@ class EventLog:
             "data": event.data.decode(errors="replace").replace("\0", "\ufffd"),  # as text can be kept
         }
 
-    def _keys(self, event: Event) -> list[tuple[str, str]]:
-        contract = self._contracts.get(event.type)
-        if contract is None:
-            return [("subject", event.subject)]
-        try:
-            return [("subject", event.subject), *keys_of(contract.decode(event))]
-        except ContractViolation:  # reported by the consumer that needs the payload
-            return [("subject", event.subject)]
+
+def keys_in(contract: EventContract[Any] | None, subject: str, data: bytes) -> list[tuple[str, str]]:
+    """(field, key) of all that an event mentions; only its subject where its payload cannot be read."""
+    if contract is None:
+        return [("subject", subject)]
+    try:
+        return [("subject", subject), *keys_of(contract.schema.decode(data))]
+    except ContractViolation:  # reported by the consumer that needs the payload
+        return [("subject", subject)]

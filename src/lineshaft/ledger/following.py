@@ -48,8 +48,13 @@ def follow(connection: Connection, row: ExceptionRow, taken_in: frozenset[str]) 
     """
     if row.state is ExceptionState.OPEN:
         return Followed(verdict=Verdict.FAILED, detail=row.cause)
-    if row.state is not ExceptionState.REDRIVEN:
-        return Followed(verdict=Verdict.POSTED, detail=f"it is {row.state}")
+    found = _found(connection, row, taken_in)
+    if row.state is not ExceptionState.REDRIVEN:  # that was found out before
+        found = msgspec.structs.replace(found, verdict=Verdict.POSTED, detail=f"it is {row.state}")
+    return found
+
+
+def _found(connection: Connection, row: ExceptionRow, taken_in: frozenset[str]) -> Followed:
     match carrier_of(row):
         case Carrier.READING:
             return Followed(verdict=Verdict.WAITING, detail="telemetry has not come to it yet")

@@ -8,13 +8,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Connection, Select, exists, or_, select
 
 from lineshaft.core.clock import rfc3339
 from lineshaft.core.ids import business_key
+from lineshaft.store.process_documents import unpacked
 from lineshaft.store.schema import (
+    archived_processes,
     business_keys,
     calls,
     events,
@@ -68,6 +71,20 @@ def _correlations(connection: Connection, key: str) -> list[str]:
         )
         .order_by(processes.c.started_at.desc())
     )
+    archived, index = archived_processes.c, business_keys.c
+    took_in = select(index.ref).where(index.kind == "process", index.key.in_(mentioned("event")))
+    found += column(
+        select(archived.correlation_id)
+        .where(
+            or_(
+                archived.process_id == key,
+                archived.correlation_id == key,
+                archived.process_id.in_(mentioned("process")),
+                archived.process_id.in_(took_in),
+            )
+        )
+        .order_by(archived.finished_at.desc())
+    )
     # a call's id derives from its idempotency key; its document number is among its business keys
     found += column(
         select(calls.c.correlation_id)
@@ -79,8 +96,11 @@ def _correlations(connection: Connection, key: str) -> list[str]:
         )
         .order_by(calls.c.created_at.desc())
     )
-    # an event that a process took in belongs to that process's story
-    taken = exists().where(waits.event_id == events.c.event_id)
+    # an event that a process took in belongs to that process's story; the index knows it of archived ones
+    taken = or_(
+        exists().where(waits.event_id == events.c.event_id),
+        exists().where(index.key == events.c.event_id, index.kind == "process"),
+    )
     found += column(
         select(events.c.correlation_id)
         .where(
@@ -93,11 +113,12 @@ def _correlations(connection: Connection, key: str) -> list[str]:
         )
         .order_by(events.c.recorded_at.desc())
     )
-    found += column(
-        select(exceptions.c.correlation_id).where(
-            exceptions.c.exception_id == key, exceptions.c.correlation_id != ""
-        )
-    )
+    # a payload that told no event has a story only by what its redrive went out as
+    wrong = exceptions.c
+    for story, ref in connection.execute(
+        select(wrong.correlation_id, wrong.redrive_ref).where(wrong.exception_id == key)
+    ):
+        found += [story] if story else _correlations(connection, ref) if ref else []
     return list(dict.fromkeys(found))
 
 
@@ -105,15 +126,17 @@ def _story(connection: Connection, correlation: str) -> dict[str, Any]:
     def rows(question: Select[Any]) -> Sequence[Any]:
         return connection.execute(question).all()
 
-    instances = rows(select(processes).where(processes.c.correlation_id == correlation))
+    instances = list(rows(select(processes).where(processes.c.correlation_id == correlation)))
     ids = [instance.process_id for instance in instances]
-    steps = rows(select(process_steps).where(process_steps.c.process_id.in_(ids)))
-    taken = {
-        row.event_id: f"{row.process_id}/{row.step}"
-        for row in rows(
-            select(process_waits).where(process_waits.c.process_id.in_(ids), process_waits.c.event_id != "")
-        )
-    }
+    steps = list(rows(select(process_steps).where(process_steps.c.process_id.in_(ids))))
+    waits = list(rows(select(process_waits).where(process_waits.c.process_id.in_(ids))))
+    kept = select(archived_processes.c.document).where(archived_processes.c.correlation_id == correlation)
+    for (data,) in rows(kept):
+        document = unpacked(data)
+        instances.append(SimpleNamespace(**document.process))
+        steps += [SimpleNamespace(**step) for step in document.steps]
+        waits += [SimpleNamespace(**wait) for wait in document.waits]
+    taken = {wait.event_id: f"{wait.process_id}/{wait.step}" for wait in waits if wait.event_id}
     seen = rows(
         select(events).where(or_(events.c.correlation_id == correlation, events.c.event_id.in_(list(taken))))
     )

@@ -7,6 +7,7 @@ at once, one that runs is asked to stop and does so between two steps.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -22,7 +23,7 @@ from lineshaft.processes.context import APPROVAL, Approval
 from lineshaft.processes.definition import ProcessDefinition, with_children
 from lineshaft.processes.journal import load
 from lineshaft.processes.records import FINISHED, Instance, ProcessState, Step, StepState, in_order
-from lineshaft.processes.refusals import NotPossible, ReasonMissing
+from lineshaft.processes.refusals import NoSuchProcess, NotPossible, ReasonMissing
 from lineshaft.processes.rehearsal import rehearse
 from lineshaft.processes.waits import awaited_ends, deliver, end_of, row_of, start_row, tell_end
 from lineshaft.store import Store
@@ -84,9 +85,19 @@ class Actions:
         """
 
         def unit(connection: Connection, instance: Instance, steps: Mapping[str, Step]) -> None:
-            step = steps.get(instance.at_step)
-            if step is not None and step.kind == "call" and step.state is not StepState.DONE:
-                self._put_step(connection, process_id, step, state=StepState.REOPENED)
+            step, now = steps.get(instance.at_step), rfc3339(self._clock.now())
+            if step is None:
+                for each in steps.values():
+                    if each.kind == "call" and not each.state.is_settled:  # not only at its own time
+                        self._put_step(connection, process_id, each, error="")
+            elif step.state is StepState.TIMED_OUT:  # asked for anew, from now on
+                self._put_step(
+                    connection, process_id, step, state=StepState.WAITING, started_at=now, finished_at=""
+                )
+            elif step.kind == "call" and step.state is not StepState.DONE:
+                self._put_step(
+                    connection, process_id, step, state=StepState.REOPENED, error="", started_at=now
+                )
             self._go_on(connection, process_id)
 
         await self._act(
@@ -125,8 +136,11 @@ class Actions:
             return []
 
         def unit(connection: Connection, instance: Instance, steps: Mapping[str, Step]) -> None:
+            _same(instance, found, steps)
             if step is not None:
-                self._put_step(connection, process_id, step, state=StepState.REOPENED, corrected=text)
+                now = rfc3339(self._clock.now())
+                reopened = {"state": StepState.REOPENED, "error": "", "started_at": now}
+                self._put_step(connection, process_id, step, corrected=text, **reopened)
             else:
                 _set(connection, process_id, input=text)
             self._go_on(connection, process_id)
@@ -163,6 +177,7 @@ class Actions:
         text = msgspec.json.encode(schema.decode(value)).decode() if schema else ""
 
         def unit(connection: Connection, instance: Instance, steps: Mapping[str, Step]) -> None:
+            _same(instance, [left], {left.step: steps.get(left.step)})
             connection.execute(
                 delete(process_waits).where(
                     process_waits.c.process_id == process_id, process_waits.c.step == left.step
@@ -172,7 +187,8 @@ class Actions:
             self._put_step(
                 connection, process_id, left, state=StepState.DONE, output=text, error="", finished_at=at
             )
-            self._go_on(connection, process_id)
+            if instance.at_step in ("", left.step):  # else it stays parked at the other
+                self._go_on(connection, process_id)
 
         detail = {"value": text}
         await self._act(
@@ -242,7 +258,8 @@ class Actions:
             unit,
         )
         for child in await self._store.read(lambda connection: _open_children(connection, process_id)):
-            await self._stop(wanted, child, by, f"{reason} (of {process_id})")
+            with suppress(NotPossible, NoSuchProcess):  # it has ended meanwhile
+                await self._stop(wanted, child, by, f"{reason} (of {process_id})")
 
     async def fork(self, process_id: str, step: int, *, by: str, reason: str) -> str:
         """A copy that has done the steps before this one, and does it and the rest anew; the original stays.
@@ -270,7 +287,7 @@ class Actions:
                 process_id=business_key("process", instance.type, key),
                 business_key=key,
                 state=ProcessState.RETRYING,
-                forked_from=process_id,
+                forked_from=instance.forked_from or process_id,
                 worker="",
                 wanted="",
                 at_step="",
@@ -321,10 +338,10 @@ class Actions:
         )
 
         def unit(connection: Connection, instance: Instance, steps: Mapping[str, Step]) -> None:
+            _same(instance, asking, {path: steps.get(path)})
             at, key = rfc3339(self._clock.now()), f"{process_id}/{path}"
             data = msgspec.json.encode(decision).decode()
             deliver(connection, action.action_id, APPROVAL, key, data, at, worker="")
-            self._go_on(connection, process_id)
 
         await self._act(action, _AT_REST, unit)
 
@@ -345,7 +362,7 @@ class Actions:
             instance, steps = await self._store.read(partial(load, process_id=process_id))
             finding = await rehearse(target, instance, steps, self._zone)
             if not finding and not dry_run:
-                finding = await self._move(instance, after, by, reason)
+                finding = await self._move(instance, steps, after, by, reason)
             report.append(
                 Migration(
                     process_id=process_id,
@@ -356,8 +373,11 @@ class Actions:
             )
         return report
 
-    async def _move(self, instance: Instance, version: int, by: str, reason: str) -> str:
+    async def _move(
+        self, instance: Instance, rehearsed: Sequence[Step], version: int, by: str, reason: str
+    ) -> str:
         def unit(connection: Connection, now: Instance, steps: Mapping[str, Step]) -> None:
+            _same(now, rehearsed, steps)
             _set(connection, instance.process_id, version=version)
             if now.state is ProcessState.PARKED and not now.at_step:  # it parked for want of its version
                 self._go_on(connection, instance.process_id)
@@ -431,6 +451,15 @@ def _check(instance: Instance, action: str, states: Sequence[ProcessState]) -> N
         raise NotPossible(
             f"{instance.type} {instance.business_key} is {instance.state}: no {action} now",
             hint=f"possible while {', '.join(states)}",
+        )
+
+
+def _same(instance: Instance, before: Sequence[Step], now: Mapping[str, Step | None]) -> None:
+    """What was looked at is what is there: between the look and now an instance may have run on."""
+    if {step.step: step for step in before} != dict(now):
+        raise NotPossible(
+            f"{instance.type} {instance.business_key} has gone on meanwhile",
+            hint="look at it again: `lineshaft processes show`",
         )
 
 

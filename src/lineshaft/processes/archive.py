@@ -41,9 +41,6 @@ class Swept(msgspec.Struct, frozen=True, kw_only=True):
     archived: int
     deleted: int
 
-    def __add__(self, other: Swept) -> Swept:
-        return Swept(archived=self.archived + other.archived, deleted=self.deleted + other.deleted)
-
 
 class Archive:
     """keep: how long a finished instance stays live; keep_archived: since its end, too."""
@@ -54,23 +51,31 @@ class Archive:
         self._keep = keep
         self._keep_archived = keep_archived
 
-    async def sweep(self, *, dry_run: bool = False) -> Swept:
-        """A small batch of each, so that nothing waits long for its turn; nothing left to do gives zeros.
+    async def sweep_all(self, *, dry_run: bool = False) -> Swept:
+        """In small batches, so that nothing else waits long for its turn to write.
 
-        dry_run   only count, and all of them
-        raises    TransientFault
+        dry_run   only count
+        raises    TransientFault; what is done until then stays done
         """
-        now = self._clock.now()
-        at_once = None if dry_run else _AT_ONCE
-        done, old = rfc3339(now - self._keep), rfc3339(now - self._keep_archived)
-        ready = await self._store.read(partial(_ready, before=done, at_once=at_once))
-        expired = await self._store.read(partial(_expired, before=old, at_once=at_once))
         if dry_run:
+            ready, expired = await self._due(at_once=None)
             return Swept(archived=len(ready), deleted=len(expired))
-        archived = await self._store.write(partial(_archive, process_ids=ready)) if ready else 0
-        if expired:
-            await self._store.write(partial(_forget, process_ids=expired))
-        return Swept(archived=archived, deleted=len(expired))
+        archived = deleted = 0
+        while True:
+            ready, expired = await self._due(at_once=_AT_ONCE)
+            moved = await self._store.write(partial(_archive, process_ids=ready)) if ready else 0
+            gone = await self._store.write(partial(_forget, process_ids=expired)) if expired else 0
+            archived, deleted = archived + moved, deleted + gone
+            if not moved and not gone:
+                return Swept(archived=archived, deleted=deleted)
+
+    async def _due(self, at_once: int | None) -> tuple[list[str], list[str]]:
+        now = self._clock.now()
+        done, old = rfc3339(now - self._keep), rfc3339(now - self._keep_archived)
+        return (
+            await self._store.read(partial(_ready, before=done, at_once=at_once)),
+            await self._store.read(partial(_expired, before=old, at_once=at_once)),
+        )
 
 
 def _ready(connection: Connection, before: str, at_once: int | None) -> list[str]:
@@ -155,7 +160,7 @@ def _expired(connection: Connection, before: str, at_once: int | None) -> list[s
     return list(connection.execute(old.limit(at_once)).scalars())
 
 
-def _forget(connection: Connection, process_ids: Sequence[str]) -> None:
+def _forget(connection: Connection, process_ids: Sequence[str]) -> int:
     """Their documents, and what the index of business keys has of them.
 
     That is found by the keys that the document has: the index cannot be asked for an instance.
@@ -168,6 +173,7 @@ def _forget(connection: Connection, process_ids: Sequence[str]) -> None:
         its_own = (index.kind == "process") & (index.ref == document.process["process_id"])
         connection.execute(delete(business_keys).where(mentions, its_own))
     connection.execute(delete(archived_processes).where(which))
+    return len(process_ids)
 
 
 def _keys(document: ProcessDocument) -> Iterator[str]:

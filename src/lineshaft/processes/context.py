@@ -29,6 +29,7 @@ from lineshaft.core.ids import business_key
 from lineshaft.core.ports import CallPort
 from lineshaft.core.values import Command, Event, Origin, Value
 from lineshaft.processes.branch import CURRENT, Branch
+from lineshaft.processes.history import History
 from lineshaft.processes.records import (
     ENDED,
     Instance,
@@ -49,6 +50,7 @@ __all__ = ["APPROVAL", "Approval", "Context", "Journal", "WaitTimedOut"]
 C = TypeVar("C", bound=Capability)
 T = TypeVar("T", bound=Value)
 R = TypeVar("R")
+F = TypeVar("F", bound=LineshaftError)
 
 APPROVAL = "lineshaft.approval.given"
 """Type of the signal that tells a person's decision; its key is `<process id>/<step>`."""
@@ -105,16 +107,17 @@ class Context:
         self.zone = zone
         self._instance = instance
         self._definition = definition
-        self._steps = {step.step: step for step in steps}
+        self._history = History(steps)
         self._journal = journal
         self._calls = calls
         self._clock = clock
         self._source = source
-        self._root = Branch("", instance.started_at, instance.process_id)
+        # a copy has the chance and the identifiers of its original: its calls are about the same facts
+        self._root = Branch("", instance.started_at, instance.forked_from or instance.process_id)
+        self.wanted = instance.wanted  # by a person, as far as it is known
         self._unwinding = False
-        self._rejected: list[tuple[BusinessFault, str]] = []
+        self._raised: list[tuple[LineshaftError, str]] = []
         self._undos: list[tuple[str, Callable[[], Awaitable[Any]]]] = []
-        self._asked: set[str] = set()
 
     @property
     def process_id(self) -> str:
@@ -155,6 +158,7 @@ class Context:
                     return operation.reply_schema.decode(earlier.output.encode())
                 if earlier.state is StepState.REJECTED:
                     raise self._rejection(earlier)
+                self._pause(branch, earlier)
             if operation.is_command:
                 await self._save(branch)
             return await self._send(branch, operation, request, asked, path, earlier)
@@ -191,8 +195,9 @@ class Context:
             outcome = await self._calls.call(command)
         except TransientFault as fault:
             state = StepState.REOPENED if reopen else StepState.RETRYING
-            step = _with_fault(began, state, fault)
-            branch.pending.append(Pending(step=step, wake_at=self._journal.retry_at(step, fault)))
+            retry_at = self._journal.retry_at(began, fault)
+            step = _with_fault(began, state, fault, retry_at)
+            branch.pending.append(Pending(step=step, wake_at=retry_at))
             raise Suspend(str(fault)) from fault
         except BusinessFault as fault:
             rejected = self._done(branch, _with_fault(began, StepState.REJECTED, fault))
@@ -203,6 +208,14 @@ class Context:
         output = msgspec.json.encode(outcome.reply)
         self._done(branch, began, output.decode(), outcome.call_id)
         return operation.reply_schema.decode(output)  # the same now as on replay
+
+    def _pause(self, branch: Branch, step: Step) -> None:
+        """What woke the instance was something else: this one rests until its own time."""
+        error = msgspec.json.decode(step.error or "{}")
+        retry_at = error.get("retry_at", 0.0)
+        if self._clock.now().timestamp() < retry_at:
+            branch.pending.append(Pending(step=step, wake_at=retry_at))
+            raise Suspend(error["message"])
 
     async def publish(self, contract: EventContract[T], data: T) -> None:
         """Tell a fact: written with the journal, on the backbone soon after."""
@@ -270,7 +283,7 @@ class Context:
         if earlier is not None and earlier.state is StepState.DONE:
             return earlier.output.encode()
         if earlier is not None and earlier.state is StepState.TIMED_OUT:
-            raise WaitTimedOut(late)
+            raise self._fault(WaitTimedOut(late), path)
         step = earlier or self._step(path, kind, name, asked, None, StepState.WAITING)
         until = datetime.fromisoformat(step.started_at) + timeout
         if self._clock.now() < until:
@@ -282,7 +295,7 @@ class Context:
         left = await self._journal.expire(step, event_type, key)
         branch.now_text = left.finished_at
         if left.state is StepState.TIMED_OUT:
-            raise WaitTimedOut(late)
+            raise self._fault(WaitTimedOut(late), path)
         return left.output.encode()
 
     async def sleep(self, duration: timedelta) -> None:
@@ -347,11 +360,12 @@ class Context:
                 raise Suspend
             end = msgspec.json.decode(earlier.output)
             if end["state"] != ProcessState.COMPLETED:
-                raise BusinessFault(
+                fault = BusinessFault(
                     f"{definition.name} {key} was {end['state']}: {end['cause']}",
                     code=f"child_{end['state']}",
                     owner=definition.owner,
                 )
+                raise self._fault(fault, path)
             return definition.result_schema.decode(end["result"].encode())
 
     async def gather(self, *branches: Coroutine[Any, Any, R]) -> list[R]:
@@ -361,7 +375,14 @@ class Context:
         """
         parent = self._branch
         with self._one_step():
-            path = parent.take()
+            try:
+                self._history.gather(parent.prefix, parent.next_number)
+                path = parent.take()
+                await self._save(parent)  # before the first command of a branch, as before any other
+            except BaseException:
+                for work in branches:
+                    work.close()
+                raise
             under = [
                 Branch(f"{path}.{number}.", parent.now_text, parent.seed) for number, _ in enumerate(branches)
             ]
@@ -375,9 +396,9 @@ class Context:
             finally:
                 for branch in under:
                     parent.absorb(branch)
-        faults = [end for end in ends if isinstance(end, BaseException)]
-        if faults:
-            raise min(faults, key=_urgency)
+            faults = [end for end in ends if isinstance(end, BaseException)]
+            if faults:
+                raise min(faults, key=_urgency)
         return [end for end in ends if not isinstance(end, BaseException)]
 
     async def undoable(self, work: Awaitable[R], undo: Callable[[R], Awaitable[Any]]) -> R:
@@ -388,7 +409,10 @@ class Context:
         branch = self._branch
         first = branch.next_number
         result = await work
-        self._undos.append((f"{branch.prefix}{first}u", lambda: undo(result)))
+        path = f"{branch.prefix}{first}u"
+        while any(path == other for other, _ in self._undos):  # the same step has another undo
+            path += "u"
+        self._undos.append((path, lambda: undo(result)))
         return result
 
     def abort(self, reason: str) -> None:
@@ -400,7 +424,8 @@ class Context:
     async def unwind(self) -> None:
         """Run the undos, the last one first. For the engine."""
         self._unwinding = True
-        self._instance = msgspec.structs.replace(self._instance, wanted="")
+        self._root.pending.clear()  # what lines of a gather were waiting for
+        await self._save(self._root)
         for path, undo in sorted(self._undos, key=lambda each: in_order(each[0]), reverse=True):
             branch = Branch(f"{path}.", self._root.now_text, self._root.seed)
             token = CURRENT.set(branch)
@@ -416,11 +441,12 @@ class Context:
 
     def step_of(self, fault: BaseException) -> str:
         """The path of the step that was refused with this fault; empty for a fault of the function's own."""
-        return next((path for rejected, path in self._rejected if rejected is fault), "")
+        path = next((path for raised, path in self._raised if raised is fault), "")
+        return path if path and self._history.was_last(path) else ""
 
-    def unasked(self) -> list[str]:
-        """Recorded steps that the function did not ask for. For the proof that a history fits it."""
-        return sorted(self._steps.keys() - self._asked, key=in_order)
+    def unasked(self) -> Step | None:
+        """The first recorded step that the function did not ask for. For the proof that a history fits it."""
+        return self._history.unasked()
 
     def _one_step(self) -> Branch:
         """Entered for one step: the steps of a branch follow each other."""
@@ -439,28 +465,13 @@ class Context:
         return branch
 
     def _begin(self, branch: Branch, kind: str, name: str, asked: str) -> tuple[str, Step | None]:
-        """The step that is due, and what the journal has of it.
-
-        A journal that recorded something else here means that the function is not the one that wrote it.
-        """
+        """The step that is due, and what the journal has of it."""
+        earlier = self._history.find(branch.prefix, branch.next_number, kind, name, asked)
         path = branch.take()
-        earlier = self._steps.get(path)
-        if earlier is not None:
-            self._asked.add(path)
-            if (earlier.kind, earlier.name, earlier.input) != (kind, name, asked):
-                raise Park(
-                    PermanentFault(
-                        f"replay diverged at step {path}: recorded {earlier.kind} {earlier.name}"
-                        f" {earlier.input}, asked {kind} {name} {asked}",
-                        code="diverged",
-                        hint="run the version of the process that wrote this journal",
-                    ),
-                    path,
-                )
         if earlier is not None and earlier.state.is_settled:
             branch.now_text = earlier.finished_at
-        elif self._instance.wanted:
-            raise Unwind(self._instance.wanted)
+        else:
+            self._heed()
         return path, earlier
 
     def _step(
@@ -497,16 +508,22 @@ class Context:
             return
         steps, events = branch.steps, branch.events
         branch.steps, branch.events = [], []
-        wanted = await self._journal.save(steps, events)
-        if wanted and not (self._unwinding and wanted == "abort"):
-            raise Unwind(wanted)
+        self.wanted = await self._journal.save(steps, events)
+        self._heed()
+
+    def _heed(self) -> None:
+        if self.wanted and not (self._unwinding and self.wanted == "abort"):
+            raise Unwind(self.wanted)
 
     def _rejection(self, step: Step) -> BusinessFault:
         error = msgspec.json.decode(step.error)
         fault = BusinessFault(
             error["message"], code=error["code"], hint=error.get("hint", ""), owner=error["owner"]
         )
-        self._rejected.append((fault, step.step))
+        return self._fault(fault, step.step)
+
+    def _fault(self, fault: F, path: str) -> F:
+        self._raised.append((fault, path))
         return fault
 
 
@@ -517,8 +534,11 @@ async def _held(work: Coroutine[Any, Any, R]) -> R | BaseException:
     """A task that raised would take its siblings' results with it."""
     try:
         return await work
-    except asyncio.CancelledError:
-        raise
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        return error  # of something that it awaited: a fault as any other
     except BaseException as error:
         return error
 
@@ -534,11 +554,13 @@ def _asked(facts: Mapping[str, str], timeout: timedelta) -> str:
     return msgspec.json.encode({**facts, "timeout_s": timeout.total_seconds()}).decode()
 
 
-def _with_fault(step: Step, state: StepState, fault: LineshaftError) -> Step:
+def _with_fault(step: Step, state: StepState, fault: LineshaftError, retry_at: float = 0.0) -> Step:
     error = {
         "code": fault.code,
         "message": fault.message,
         "hint": fault.hint,
         "owner": getattr(fault, "owner", ""),
     }
+    if retry_at:
+        error["retry_at"] = retry_at
     return msgspec.structs.replace(step, state=state, error=msgspec.json.encode(error).decode())

@@ -32,6 +32,7 @@ from lineshaft.core.values import Event, ExceptionKind, ExceptionRecord, Value
 from lineshaft.processes import journal, waits
 from lineshaft.processes.context import Context
 from lineshaft.processes.definition import ProcessDefinition, with_children
+from lineshaft.processes.history import diverged
 from lineshaft.processes.journal import Finish, Save
 from lineshaft.processes.records import Instance, ProcessState, Start, Step
 from lineshaft.processes.refusals import NoSuchProcess
@@ -45,6 +46,7 @@ _LOG = structlog.get_logger(__name__)
 _AT_WORK = 256
 _MOST_READY = 2_000
 _LOOK_AGAIN_S = 0.5
+_OTHERS_S = 0.05  # somebody else has a hold of what is due
 _RETRY_MAX_S = 30.0
 _SPREAD_S = 5.0  # a peer that names a time does not get everybody at that time
 _RETRY_FOR_S = 3 * 24 * 3600.0
@@ -99,6 +101,7 @@ class Engine:
         self._started: dict[str, Instance] = {}  # written a moment ago, so that it need not be read
         self._next_look = float("inf")
         self._look_earlier = asyncio.Event()
+        self._unsure = True  # whether all that is running here was woken
 
     @property
     def event_types(self) -> frozenset[str]:
@@ -173,11 +176,10 @@ class Engine:
             )
 
     async def run(self) -> None:
-        """Take up what was running, then run what is ready, until cancelled.
+        """Take up what was running, and run what is ready, until cancelled.
 
         raises  Fenced when this worker was taken for dead
         """
-        self.wake(await self._store.read(partial(journal.running, worker=self._worker)))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._timer())
             for _ in range(_AT_WORK):
@@ -206,6 +208,7 @@ class Engine:
             except TransientFault as fault:  # the store is away: the rows stand, look again when it is back
                 _LOG.warning("process.store_away", process_id=process_id, reason=str(fault))
                 self._again.add(process_id)
+                self._unsure = True  # it may have been written all the same, and have woken others
                 await asyncio.sleep(1.0)
             except Exception:  # not even parking it worked: the others run on, a restart looks again
                 _LOG.exception("process.stuck", process_id=process_id)
@@ -225,14 +228,19 @@ class Engine:
             self._next_look = float("inf")
             now = self._clock.now()
             try:
+                if self._unsure:
+                    self._unsure = False
+                    self.wake(await self._store.read(partial(journal.running, worker=self._worker)))
                 next_wake = await self._store.read(waits.next_wake)
                 while next_wake is not None and next_wake <= now.timestamp():
-                    due = partial(waits.claim_due, now=now.timestamp(), at=rfc3339(now), worker=self._worker)
-                    self.wake(await self._store.write(due))
+                    if not (claimed := await self._claim_due(now)):
+                        next_wake = now.timestamp() + _OTHERS_S
+                        break
+                    self.wake(claimed)
                     await self._room.wait()
                     next_wake = await self._store.read(waits.next_wake)
             except TransientFault:
-                next_wake = None
+                self._unsure, next_wake = True, None
             rest_s = min((next_wake or float("inf")) - self._clock.now().timestamp(), _LOOK_AGAIN_S)
             self._next_look = self._clock.now().timestamp() + rest_s
             try:
@@ -240,6 +248,16 @@ class Engine:
                     await self._look_earlier.wait()
             except TimeoutError:
                 continue
+
+    async def _claim_due(self, now: datetime) -> list[str]:
+        claimed: dict[str, None] = {}
+
+        def unit(connection: Connection) -> list[str]:
+            found = waits.claim_due(connection, now.timestamp(), rfc3339(now), self._worker)
+            claimed.update(dict.fromkeys(found))  # a commit whose answer was lost has claimed some before
+            return list(claimed)
+
+        return await self._store.write(unit)
 
     def look_by(self, moment: float) -> None:
         """Look for what is due not later than at this time, epoch seconds."""
@@ -255,13 +273,16 @@ class Engine:
         )
         if instance.state is not ProcessState.RUNNING or instance.worker != self._worker:
             return
+        if instance.wanted == "cancel":
+            save, why = Save(process_id, (), ()), await self._why(instance, "cancel")
+            return await self._finish(instance, save, ProcessState.CANCELLED, wanted="cancel", cause=why)
         definition = self._definitions.get((instance.type, instance.version))
         if definition is None:
             known = ", ".join(map(str, self._definitions.values()))
             fault = PermanentFault(
                 f"no process {instance.type} v{instance.version} is loaded", hint=f"loaded: {known}"
             )
-            return await self._park(instance, Save(process_id, (), ()), _Parked(fault, "integration"))
+            return await self._park(instance, Save(process_id, (), ()), _Parked(fault), instance.wanted)
         context = Context(
             instance,
             steps,
@@ -272,7 +293,13 @@ class Engine:
             zone=self._zone,
             source=f"{self._source}/{instance.type}",
         )
-        await self._leave(instance, context, await self._run(instance, definition, context))
+        end = await self._run(instance, definition, context)
+        try:
+            await self._leave(instance, context, end)
+        except Fenced:
+            raise
+        except PermanentFault as fault:  # the database will not have what it has done or waits for
+            await self._park(instance, Save(process_id, (), ()), _Parked(fault), context.wanted)
 
     async def _run(self, instance: Instance, definition: ProcessDefinition, context: Context) -> _End:
         try:
@@ -280,13 +307,24 @@ class Engine:
         except ContractViolation as violation:
             return _Parked(violation, definition.owner)
         end = await self._outcome(definition.run(context, value), ProcessState.COMPLETED, definition, context)
+        if isinstance(end, _Ended) and (left := context.unasked()):
+            return _Parked(diverged(left.step, "nothing more", left).fault, definition.owner, left.step)
+        failed = isinstance(end, _Parked) and end.fault.code != "diverged"
+        if (failed or isinstance(end, _Ended)) and context.wanted == "abort":
+            end = Unwind("abort")  # asked for while it did its last step, or while a fault kept it parked
         if isinstance(end, Unwind) and end.wanted == "abort":
             _LOG.info("process.unwinding", process=instance.type, key=instance.business_key)
             undone = await self._outcome(context.unwind(), ProcessState.ABORTED, definition, context)
             if isinstance(undone, _Ended):
-                return msgspec.structs.replace(undone, cause=end.reason)
+                cause = end.reason or await self._why(instance, "abort")
+                return msgspec.structs.replace(undone, cause=cause)
             return undone
         return end
+
+    async def _why(self, instance: Instance, wanted: str) -> str:
+        asked = partial(journal.reason, process_id=instance.process_id, wanted=wanted)
+        of_parent = f"with process {instance.parent_id}, whose step it is" if instance.parent_id else ""
+        return await self._store.read(asked) or of_parent
 
     async def _outcome(
         self,
@@ -303,15 +341,17 @@ class Engine:
         except Unrecorded as stopped:
             if isinstance(stopped.fault, TransientFault | Fenced):
                 raise stopped.fault from None
-            return _Parked(stopped.fault, "integration")
+            return _Parked(stopped.fault)
         except Park as parked:
             return _Parked(parked.fault, definition.owner, parked.step)
         except LineshaftError as fault:
             owner = getattr(fault, "owner", "") or definition.owner
             return _Parked(fault, owner, context.step_of(fault))
-        except (Exception, BaseExceptionGroup) as error:
+        except (Exception, BaseExceptionGroup, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+                raise
             _LOG.exception("process.bug", process=str(definition), process_id=context.process_id)
-            return _Parked(PermanentFault(f"the process failed: {error!r}"), "integration")
+            return _Parked(PermanentFault(f"the process failed: {error!r}"))
         return _Ended(state=state, result=encoded)
 
     async def _leave(self, instance: Instance, context: Context, end: _End) -> None:
@@ -320,11 +360,14 @@ class Engine:
         if isinstance(end, Suspend):
             await self._suspend(instance, context, save, str(end))
         elif isinstance(end, _Parked):
-            await self._park(instance, save, end)
+            await self._park(instance, save, end, context.wanted)
         elif isinstance(end, _Ended):
-            await self._finish(instance, save, end.state, result=end.result, cause=end.cause)
+            await self._finish(
+                instance, save, end.state, wanted=context.wanted, result=end.result, cause=end.cause
+            )
         else:
-            await self._finish(instance, save, ProcessState.CANCELLED, cause=end.reason)
+            why = await self._why(instance, end.wanted)
+            await self._finish(instance, save, ProcessState.CANCELLED, wanted=context.wanted, cause=why)
         if save.events:
             self._on_events()
 
@@ -332,7 +375,9 @@ class Engine:
         pending = context.leftovers().pending
         at = rfc3339(self._clock.now())
         suspended = await self._store.write(
-            lambda connection: journal.suspend(connection, save, pending, cause, at, wanted=instance.wanted)
+            lambda connection: journal.suspend(
+                connection, save, pending, _text(cause), at, worker=self._worker, wanted=context.wanted
+            )
         )
         if not suspended:
             self._again.add(instance.process_id)
@@ -347,6 +392,7 @@ class Engine:
         save: Save,
         state: ProcessState,
         *,
+        wanted: str,
         result: str = "",
         cause: str = "",
         parked: _Parked | None = None,
@@ -356,8 +402,9 @@ class Engine:
             state=state,
             worker=self._worker,
             at=rfc3339(self._clock.now()),
+            wanted=wanted,
             result=result,
-            cause=cause,
+            cause=_text(cause),
             owner=parked.owner if parked else "",
             at_step=parked.step if parked else "",
             more=partial(self._tell_desk, instance, parked) if parked else None,
@@ -365,9 +412,9 @@ class Engine:
         self.wake(await self._store.write_together(journal.finish_together, finish))
         _LOG.debug("process.ended", process=instance.type, key=instance.business_key, state=state)
 
-    async def _park(self, instance: Instance, save: Save, parked: _Parked) -> None:
+    async def _park(self, instance: Instance, save: Save, parked: _Parked, wanted: str) -> None:
         cause = str(parked.fault)
-        await self._finish(instance, save, ProcessState.PARKED, cause=cause, parked=parked)
+        await self._finish(instance, save, ProcessState.PARKED, wanted=wanted, cause=cause, parked=parked)
         _LOG.warning("process.parked", process=instance.type, key=instance.business_key, cause=cause)
 
     def _tell_desk(self, instance: Instance, parked: _Parked, connection: Connection) -> None:
@@ -376,7 +423,7 @@ class Engine:
             plant=instance.plant,
             source=f"process {instance.type} {instance.business_key}",
             owner=parked.owner,
-            cause=str(parked.fault),
+            cause=_text(str(parked.fault)),
             payload=instance.input.encode(),
             ref=instance.process_id,
             correlation_id=instance.correlation_id,
@@ -386,7 +433,7 @@ class Engine:
 
 class _Parked(msgspec.Struct, frozen=True):
     fault: LineshaftError
-    owner: str
+    owner: str = "integration"
     step: str = ""
 
 
@@ -397,6 +444,17 @@ class _Ended(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _End = _Parked | _Ended | Suspend | Unwind
+
+
+def _is_cancelled() -> bool:
+    """Somebody ends this task; not that something in it was cancelled, which is a bug of that."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _text(cause: str) -> str:
+    """PostgreSQL has no text with NUL characters, which a peer may well put into a message."""
+    return cause.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _kind(fault: LineshaftError) -> ExceptionKind:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 import msgspec
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, case, delete, func, select, update
 
 from lineshaft.core.values import Event
 from lineshaft.processes.records import FINISHED, Instance, Pending, ProcessState, Start, Step
@@ -22,10 +22,11 @@ from lineshaft.processes.waits import (
     row_of,
     start_row,
     tell_end,
+    woken_by_end,
 )
 from lineshaft.store import Outbox
-from lineshaft.store.schema import archived_processes, process_steps, processes
-from lineshaft.store.statements import change, inserted, put
+from lineshaft.store.schema import archived_processes, process_actions, process_steps, processes
+from lineshaft.store.statements import change, inserted, present, put
 
 __all__ = [
     "Finish",
@@ -33,6 +34,7 @@ __all__ = [
     "finish_together",
     "load",
     "open_versions",
+    "reason",
     "running",
     "save_together",
     "start_together",
@@ -40,7 +42,12 @@ __all__ = [
     "take_over",
 ]
 
-_RUNNING = "state = 'running'"
+# What a person wants of it that it does not know yet is a reason to run on. One that has done everything
+# can be cancelled no more; an abort undoes what it did.
+_STILL_OURS = (
+    "state = 'running' AND worker = held_by"
+    " AND (wanted = known_wanted OR (new_state = 'completed' AND wanted <> 'abort'))"
+)
 
 
 class Save(msgspec.Struct, frozen=True):
@@ -52,12 +59,17 @@ class Save(msgspec.Struct, frozen=True):
 
 
 class Finish(msgspec.Struct, frozen=True, kw_only=True):
-    """The end of an instance, or its parking. More: told in the same transaction, with the connection."""
+    """The end of an instance, or its parking.
+
+    wanted  what it knows that a person wants of it
+    more    told in the same transaction, with the connection
+    """
 
     save: Save
     state: ProcessState
     worker: str
     at: str
+    wanted: str = ""
     result: str = ""
     cause: str = ""
     owner: str = ""
@@ -78,8 +90,7 @@ def start_together(connection: Connection, starts: Sequence[Start]) -> list[bool
 
 def _withdrawn(connection: Connection, begun: Collection[str]) -> set[str]:
     """Those that are archived start not again. Asked afterwards: one may be archived at this very moment."""
-    archived = select(archived_processes.c.process_id).where(archived_processes.c.process_id.in_(begun))
-    found = set(connection.execute(archived).scalars())
+    found = present(connection, archived_processes.c.process_id, begun)
     if found:
         connection.execute(delete(processes).where(processes.c.process_id.in_(found)))
     return found
@@ -109,19 +120,29 @@ def _save(connection: Connection, saves: Sequence[Save]) -> None:
 def save_together(connection: Connection, saves: Sequence[Save]) -> list[str]:
     """For each, what a person wants of the instance: empty for nothing."""
     _save(connection, saves)
-    wanted = {
-        row.process_id: row.wanted
-        for row in connection.execute(
-            select(processes.c.process_id, processes.c.wanted).where(processes.c.wanted != "")
-        )
-    }
+    wanted = _wanted(connection, [save.process_id for save in saves])
     return [wanted.get(save.process_id, "") for save in saves]
 
 
-def finish_together(connection: Connection, finishes: Sequence[Finish]) -> list[list[str]]:
-    """For each, the instances that waited for its end and are woken by it.
+def _wanted(connection: Connection, process_ids: list[str]) -> dict[str, str]:
+    """Asked at each save: in the fewest words, and never about those that ended long ago."""
+    asked = "SELECT process_id, wanted FROM processes WHERE wanted <> '' AND process_id"
+    found = (
+        connection.exec_driver_sql(f"{asked} = ANY(%s)", (process_ids,))
+        if connection.dialect.name == "postgresql"
+        else connection.exec_driver_sql(
+            f"{asked} IN (SELECT value FROM json_each(?))",  # noqa: S608 - constants
+            (msgspec.json.encode(process_ids).decode(),),
+        )
+    )
+    return {row.process_id: row.wanted for row in found}
 
-    One that is no longer running (a person has ended it) stays as it is.
+
+def finish_together(connection: Connection, finishes: Sequence[Finish]) -> list[list[str]]:
+    """For each, the instances that have to run on: those that waited for its end and are woken by it.
+
+    One that is no longer this worker's, or of which more is wanted than it knows, stays as it is: that is
+    looked at again.
     """
     _save(connection, [finish.save for finish in finishes])
     rows = [
@@ -135,30 +156,71 @@ def finish_together(connection: Connection, finishes: Sequence[Finish]) -> list[
             "at_step": finish.at_step,
             "updated_at": finish.at,
             "finished_at": "" if finish.state is ProcessState.PARKED else finish.at,
+            "held_by": finish.worker,
+            "known_wanted": finish.wanted,
         }
         for finish in finishes
     ]
-    changed = change(connection, processes, rows, only=_RUNNING)
-    awaited = awaited_ends(connection, changed)
+    changed = change(connection, processes, rows, only=_STILL_OURS)
+    for finish in finishes:
+        if finish.save.process_id in changed and finish.state in _STOPPED:
+            _stop_children(connection, finish)
+    awaited = awaited_ends(connection, [finish.save.process_id for finish in finishes])
     woken: list[list[str]] = []
     for finish in finishes:
-        process_id, ended = finish.save.process_id, finish.state is not ProcessState.PARKED
-        if finish.more is not None and process_id in changed:
+        process_id, is_awaited = finish.save.process_id, finish.save.process_id in awaited
+        if process_id not in changed:  # also when this unit is run again: its first run has told the end
+            told = woken_by_end(connection, process_id, finish.worker) if is_awaited else []
+            woken.append([process_id, *told])
+            continue
+        if finish.more is not None:
             finish.more(connection)
         end = end_of(finish.state, finish.result, finish.cause)
-        is_awaited = ended and process_id in awaited
-        woken.append(tell_end(connection, process_id, end, finish.at, finish.worker) if is_awaited else [])
+        is_told = is_awaited and finish.state is not ProcessState.PARKED
+        woken.append(tell_end(connection, process_id, end, finish.at, finish.worker) if is_told else [])
     return woken
 
 
+_STOPPED = {ProcessState.ABORTED: "abort", ProcessState.CANCELLED: "cancel"}
+
+
+def _stop_children(connection: Connection, finish: Finish) -> None:
+    """The processes that it was waiting for end as it does, when nobody has asked them to before."""
+    runs, table = processes.c.state == ProcessState.RUNNING, processes.c
+    connection.execute(
+        update(processes)
+        .where(table.parent_id == finish.save.process_id, table.wanted == "", table.state.not_in(FINISHED))
+        .values(
+            wanted=_STOPPED[finish.state],
+            state=case((runs, table.state), else_=ProcessState.RETRYING),
+            wake_at=case((runs, None), else_=0.0),
+            at_step=case((runs, table.at_step), else_=""),
+            updated_at=finish.at,
+        )
+    )
+
+
 def suspend(
-    connection: Connection, save: Save, pending: Sequence[Pending], cause: str, at: str, *, wanted: str
+    connection: Connection,
+    save: Save,
+    pending: Sequence[Pending],
+    cause: str,
+    at: str,
+    *,
+    worker: str,
+    wanted: str,
 ) -> bool:
     """Leave an instance to its rows; False when it has to run on: what it waits for came meanwhile.
 
-    wanted   what it knows that a person wants of it; more than that is a reason to run on, too
+    worker  who has it; when it is another's, or ended, nothing of it is left to this one
+    wanted  what it knows that a person wants of it; more than that is a reason to run on, too
     """
     _save(connection, [save])
+    columns = (processes.c.state, processes.c.worker, processes.c.wanted)
+    here = processes.c.process_id == save.process_id
+    held = connection.execute(select(*columns).where(here).with_for_update()).one()
+    if tuple(held) != (ProcessState.RUNNING, worker, wanted):
+        return False
     if register(connection, save.process_id, pending, at):
         return False
     retries = any(not each.event_type and each.step.kind == "call" for each in pending)
@@ -170,7 +232,14 @@ def suspend(
         "cause": cause,
         "updated_at": at,
     }
-    return bool(change(connection, processes, [row], only=f"{_RUNNING} AND wanted = '{wanted}'"))
+    return bool(change(connection, processes, [row]))
+
+
+def reason(connection: Connection, process_id: str, wanted: str) -> str:
+    """Why a person wanted it to end; empty when no person did."""
+    asked = (process_actions.c.process_id == process_id) & (process_actions.c.action == wanted)
+    latest = select(process_actions.c.reason).where(asked).order_by(process_actions.c.at.desc()).limit(1)
+    return connection.execute(latest).scalar() or ""
 
 
 def open_versions(connection: Connection) -> list[tuple[str, int, int, str]]:

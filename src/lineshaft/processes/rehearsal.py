@@ -45,9 +45,10 @@ async def rehearse(
         pass  # it ends with the fault that is recorded
     except Exception as error:
         return f"{definition} failed in the replay: {error!r}"
-    undone = [path for path in context.unasked() if "u" not in path]
-    if undone:
-        return f"{definition} does not ask for the recorded step {undone[0]}"
+    if unasked := context.unasked():
+        return (
+            f"{definition} does not ask for the recorded step {unasked.step} ({unasked.kind} {unasked.name})"
+        )
     return ""
 
 

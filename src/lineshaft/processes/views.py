@@ -198,12 +198,14 @@ def _step(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _family(connection: Connection, document: ProcessDocument) -> dict[str, Any]:
-    """Those that it waited for, the one that it is a step of, its copies, the one that it is a copy of.
+    """Those that it waited for, those that it is a step of, its copies, the one that it is a copy of.
 
     Each may be archived: they are found by their ids alone.
     """
     process = document.process
     children = select(processes.c.process_id).where(processes.c.parent_id == process["process_id"])
+    waits = process_waits.c
+    waiting = select(waits.process_id).where(waits.event_type == ENDED, waits.key == process["process_id"])
     awaited = {wait["key"] for wait in document.waits if wait["event_type"] == ENDED}
     number = sum(action["action"] == "fork" for action in document.actions)
     forks = [
@@ -217,7 +219,7 @@ def _family(connection: Connection, document: ProcessDocument) -> dict[str, Any]
 
     return {
         "children": told(awaited | set(connection.execute(children).scalars())),
-        "parents": told({process["parent_id"]}),
+        "parents": told({process["parent_id"], *connection.execute(waiting).scalars()}),
         "forks": told(set(forks)),
         "originals": told({process["forked_from"]}),
     }

@@ -27,7 +27,7 @@ from lineshaft.store.schema import (
     processes,
     signals,
 )
-from lineshaft.store.statements import insert_new, inserted, put
+from lineshaft.store.statements import insert_new, inserted, present, put
 
 __all__ = [
     "awaited_ends",
@@ -42,6 +42,7 @@ __all__ = [
     "row_of",
     "start_row",
     "tell_end",
+    "woken_by_end",
 ]
 
 _ASLEEP = (ProcessState.WAITING, ProcessState.RETRYING)
@@ -50,6 +51,8 @@ _MOST_AT_ONCE = 500
 
 def register(connection: Connection, process_id: str, pending: Sequence[Pending], at: str) -> bool:
     """Note what an instance waits for; True when some of it is there already: it has to run on."""
+    for event_type, key in sorted({(each.event_type, each.key) for each in pending if each.event_type}):
+        _lock(connection, event_type, key)  # for what was registered before as well: it may come just now
     known = {
         row.step: row.event_id
         for row in connection.execute(
@@ -68,7 +71,6 @@ def register(connection: Connection, process_id: str, pending: Sequence[Pending]
 
 
 def _register(connection: Connection, process_id: str, pending: Pending, at: str) -> bool:
-    _lock(connection, pending.event_type, pending.key)
     event_id, data = (
         _child(connection, pending)
         if pending.event_type == ENDED
@@ -188,18 +190,29 @@ def _meet(
         )
         .group_by(process_waits.c.process_id)
     ).all()
+    awake: dict[str, Any] = {"state": ProcessState.RUNNING, "worker": worker, "wake_at": None}
+    if not worker:  # told by one who runs nothing: due at once, for whichever worker looks first
+        awake = {"state": ProcessState.RETRYING, "worker": "", "wake_at": 0.0}
     for process_id, step in waiting:
-        connection.execute(
+        met = connection.execute(
             update(process_waits)
             .where(process_waits.c.process_id == process_id, process_waits.c.step == step)
             .values(event_id=event_id)
         )
+        if not met.rowcount:  # a person skipped it meanwhile
+            continue
         _done(connection, process_id, step, event_id, data, at)
         connection.execute(
             update(processes)
             .where(processes.c.process_id == process_id, processes.c.state.in_(_ASLEEP))
-            .values(state=ProcessState.RUNNING, worker=worker, wake_at=None, updated_at=at)
+            .values(**awake, updated_at=at)
         )
+    return _woken(connection, event_id, worker)
+
+
+def _woken(connection: Connection, event_id: str, worker: str) -> list[str]:
+    """Those of this worker's instances that have taken this event and still have to run on."""
+    again = select(process_waits.c.process_id).where(process_waits.c.event_id == event_id)
     return list(
         connection.execute(
             select(processes.c.process_id).where(
@@ -213,20 +226,17 @@ def _meet(
 
 def awaited_ends(connection: Connection, process_ids: Collection[str]) -> set[str]:
     """Those of these processes whose end another waits for; asked after their rows were changed."""
-    if not process_ids:
-        return set()
-    return set(
-        connection.execute(
-            select(process_waits.c.key).where(
-                process_waits.c.event_type == ENDED, process_waits.c.key.in_(process_ids)
-            )
-        ).scalars()
-    )
+    return present(connection, process_waits.c.key, process_ids, only=f"event_type = '{ENDED}'")
 
 
 def tell_end(connection: Connection, process_id: str, end: str, at: str, worker: str) -> list[str]:
-    """Returns the instances that it wakes."""
+    """Returns the instances that it wakes; told when the row of the one that ended was changed."""
     return _meet(connection, ended_id(process_id), ENDED, process_id, end, at, worker)
+
+
+def woken_by_end(connection: Connection, process_id: str, worker: str) -> list[str]:
+    """Those that the end of this process has woken, when it was told before."""
+    return _woken(connection, ended_id(process_id), worker)
 
 
 def claim_due(connection: Connection, now: float, at: str, worker: str) -> list[str]:
@@ -294,8 +304,15 @@ def plain(row: Any) -> dict[str, Any]:
 
 
 def _lock(connection: Connection, event_type: str, key: str) -> None:
-    """Who waits and who tells must see each other; on SQLite there is one writer at a time anyway."""
-    if connection.dialect.name == "postgresql":
+    """Who waits and who tells must see each other; on SQLite there is one writer at a time anyway.
+
+    Who tells the end of a process has changed its row before.
+    """
+    if event_type == ENDED:
+        connection.execute(
+            select(processes.c.process_id).where(processes.c.process_id == key).with_for_update()
+        )
+    elif connection.dialect.name == "postgresql":
         connection.exec_driver_sql(
             "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"{event_type}\x1f{key}",)
         )

@@ -20,6 +20,13 @@ __all__ = ["Store"]
 
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "cache_size=-8000",  # KiB, of each connection
+    "wal_autocheckpoint=10000",  # pages: a page that changes again before that is copied back once
+)
 _STALLED_MS = 5_000
 _EXAMPLES = "sqlite:///path/to/lineshaft.db or postgresql://user@host/database"
 
@@ -129,7 +136,7 @@ def _sqlite(url: URL) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # SQLAlchemy's events below begin the transactions
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32000", "wal_autocheckpoint=10000"):
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 import structlog
@@ -18,11 +19,13 @@ from lineshaft.core.values import Event
 from lineshaft.store.engine import Store
 from lineshaft.store.schema import outbox
 from lineshaft.store.statements import insert_new
+from lineshaft.store.writer import Fenced
 
 __all__ = ["Outbox"]
 
 _LOG = structlog.get_logger(__name__)
 _BATCH = 500
+_LOOK_AGAIN_S = 1.0
 
 
 class Outbox:
@@ -42,13 +45,20 @@ class Outbox:
         self._pending.set()
 
     async def run(self, publisher: EventPublisher) -> None:
-        """Publish what is there, in order, until cancelled; wait while the backbone is away."""
+        """Publish what is there, in order, until cancelled; wait while the backbone is away.
+
+        raises  Fenced when this worker was taken for dead
+        """
         while True:
-            await self._pending.wait()
+            with suppress(TimeoutError):  # another worker, now dead, may have left some
+                async with asyncio.timeout(_LOOK_AGAIN_S):
+                    await self._pending.wait()
             self._pending.clear()
             try:
                 while await self._flush(publisher):
                     pass
+            except Fenced:
+                raise
             except LineshaftError as fault:
                 _LOG.warning("outbox.waiting", reason=str(fault))
                 self._pending.set()

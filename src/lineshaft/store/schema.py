@@ -33,6 +33,7 @@ __all__ = [
     "processes",
     "retention_marks",
     "signals",
+    "system_pauses",
     "telemetry_state",
     "workers",
 ]
@@ -261,6 +262,17 @@ outbox = Table(
     Column("seq", Integer, primary_key=True, autoincrement=True),
     Column("event_id", String(200), nullable=False, unique=True),
     _text("event"),
+)
+
+# Systems that a person does not want to be called until some time.
+system_pauses = Table(
+    "system_pauses",
+    METADATA,
+    Column("system", String(100), primary_key=True),
+    _text("until"),
+    _text("reason"),
+    _text("actor"),
+    _text("at"),
 )
 
 telemetry_state = Table(

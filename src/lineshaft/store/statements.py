@@ -9,14 +9,14 @@ document.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, Connection, CursorResult, Float, Integer, LargeBinary, Table
+from sqlalchemy import BigInteger, Column, Connection, CursorResult, Float, Integer, LargeBinary, Table
 
-__all__ = ["change", "insert_all", "insert_new", "inserted", "put"]
+__all__ = ["change", "insert_all", "insert_new", "inserted", "present", "put"]
 
 Row = dict[str, Any]
 _MOST_PARAMETERS = 8_000  # SQLite takes 32,766
@@ -49,9 +49,32 @@ def put(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
 def change(connection: Connection, table: Table, rows: Sequence[Row], *, only: str = "") -> set[str]:
     """Write columns over the rows with these primary keys, where `only` (SQL) holds; the keys found.
 
-    Of a table with one key column, which comes first in each row.
+    Of a table with one key column. What a row has beside the columns of the table is there for `only`;
+    there, what is to be written has the prefix `new_`.
     """
     return {key for result in _run(connection, _change, table, rows, only) for (key,) in result}
+
+
+def present(
+    connection: Connection, column: Column[str], keys: Collection[str], *, only: str = "true"
+) -> set[str]:
+    """Those of these keys that the column holds in rows where `only` (SQL) is true."""
+    if not keys:
+        return set()
+    if connection.dialect.name == "postgresql":
+        found = connection.exec_driver_sql(_present(column, only, "= ANY(%s)"), (list(keys),))
+    else:
+        document = msgspec.json.encode(list(keys)).decode()
+        found = connection.exec_driver_sql(
+            _present(column, only, "IN (SELECT value FROM json_each(?))"), (document,)
+        )
+    return set(found.scalars())
+
+
+@cache
+def _present(column: Column[str], only: str, among: str) -> str:
+    name = f'"{column.name}"'
+    return f'SELECT {name} FROM "{column.table.name}" WHERE {only} AND {name} {among}'  # noqa: S608
 
 
 def _run(
@@ -68,13 +91,13 @@ def _run(
     for start in range(0, len(rows), at_once):
         some = rows[start : start + at_once]
         statement = build(table, columns, _values(len(columns), len(some)), *more)
-        yield connection.exec_driver_sql(statement, tuple(value for row in some for value in row.values()))
+        yield connection.exec_driver_sql(statement, tuple(row[name] for row in some for name in columns))
 
 
 @cache
 def _records(table: Table, columns: tuple[str, ...]) -> str:
     """PostgreSQL: the rows out of one JSON document."""
-    kinds = [table.c[name].type for name in columns]
+    kinds = [table.c[name].type if name in table.c else None for name in columns]
     types = ", ".join(
         f'"{name}" {_RECORD_TYPES.get(type(kind), "text")}' for name, kind in zip(columns, kinds, strict=True)
     )
@@ -117,17 +140,19 @@ def _put(table: Table, columns: tuple[str, ...], rows: str) -> str:
 @cache
 def _change(table: Table, columns: tuple[str, ...], rows: str, only: str) -> str:
     (key,) = table.primary_key
-    # each kind of database names the columns of a bare list of rows in its own way
-    given = [f"column{number}" for number, _ in enumerate(columns, 1)]
+    given = [f"new_{name}" if name in table.c else name for name in columns]
     if rows.startswith("SELECT"):
         rows = f"SELECT * FROM ({rows}) AS rows({_names(given)})"  # noqa: S608
+    else:  # SQLite names the columns of a bare list of rows by their numbers
+        named = ", ".join(f'column{number} AS "{name}"' for number, name in enumerate(given, 1))
+        rows = f"SELECT {named} FROM ({rows})"  # noqa: S608
     changed = ", ".join(
-        f'"{name}" = given.{value}' for name, value in zip(columns, given, strict=True) if name != key.name
+        f'"{name}" = "new_{name}"' for name in columns if name in table.c and name != key.name
     )
     condition = f" AND {only}" if only else ""
     return (
         f'UPDATE "{table.name}" SET {changed} FROM ({rows}) AS given'  # noqa: S608
-        f' WHERE "{table.name}"."{key.name}" = given.column1{condition} RETURNING "{table.name}"."{key.name}"'
+        f' WHERE "{key.name}" = "new_{key.name}"{condition} RETURNING "{key.name}"'
     )
 
 

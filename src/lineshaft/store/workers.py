@@ -83,20 +83,20 @@ class Worker:
         """Renew the lease and take over from the dead, until cancelled.
 
         take_over   gives the work of a dead worker (second argument) to us (third), in the transaction that
-                    withdraws its right to write
+                    withdraws its right to write, and returns all that is ours then
         taken       told what was taken over, when that is durable
         raises      Fenced when we were taken for dead
         """
+        patient_until = 0.0
         while True:
             asked_at = time.monotonic()
             try:
                 await self._store.write(self._renew)
+                if time.monotonic() > self._held_until:  # a database that was away was away for others, too
+                    patient_until = time.monotonic() + self._lease_s
                 self._held_until = asked_at + self._lease_s
-                for name, work in await self._store.write(
-                    lambda connection: self._dead(connection, take_over)
-                ):
-                    _LOG.warning("worker.taken_over", dead=name, instances=len(work))
-                    taken(work)
+                if time.monotonic() >= patient_until:
+                    await self._look_for_dead(take_over, taken)
             except TransientFault as fault:
                 _LOG.warning("worker.store_away", reason=str(fault))
             await asyncio.sleep(self._lease_s / 4)
@@ -104,6 +104,20 @@ class Worker:
     def _renew(self, connection: Connection) -> None:
         expires_at = _now(connection) + self._lease_s
         connection.execute(update(workers).where(workers.c.name == self.name).values(expires_at=expires_at))
+
+    async def _look_for_dead(self, take_over: TakeOver[T], taken: Callable[[Sequence[T]], None]) -> None:
+        found: set[str] = set()
+
+        def unit(connection: Connection) -> list[tuple[str, Sequence[T]]]:
+            work = self._dead(connection, take_over)
+            if found and not work:  # a commit whose answer was lost: theirs is ours by now
+                work = [(", ".join(sorted(found)), take_over(connection, self.name, self.name))]
+            found.update(name for name, _ in work)
+            return work
+
+        for name, work in await self._store.write(unit):
+            _LOG.warning("worker.taken_over", dead=name, instances=len(work))
+            taken(work)
 
     def _dead(self, connection: Connection, take_over: TakeOver[T]) -> list[tuple[str, Sequence[T]]]:
         """One that another worker, or its own last transaction, holds at the moment comes next time."""

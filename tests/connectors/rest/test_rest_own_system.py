@@ -149,6 +149,27 @@ async def test_any_answer_is_health_where_no_path_is_given(yard) -> None:
     assert (await connector.health()).state is HealthState.ACTIVE
 
 
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("yard.example", "no http or https address"),
+        ("https://höfe.example", "xn--"),
+        ("https://yard.example:0", "1 to 65535"),
+        ("https://yard.example:70000", "1 to 65535"),
+        ("https://yard.example:x", "1 to 65535"),
+        ("https://me@yard.example", "user"),
+    ],
+)
+def test_an_address_that_cannot_be_asked(tmp_path: Path, url: str, says: str) -> None:
+    (tmp_path / "gates.yaml").write_text(MAPPING)
+    with pytest.raises(ConfigError) as refused:
+        RestConnector(
+            RestSettings(name="yard", url=url, mapping=str(tmp_path / "gates.yaml")),
+            capabilities={"gates": Gates},
+        )
+    assert says in str(refused.value.findings)
+
+
 async def test_a_certificate_file_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "gates.yaml").write_text(MAPPING)
     (tmp_path / "ca.pem").write_text("nothing")

@@ -28,7 +28,7 @@ async def test_nothing_is_lost_or_doubled_and_what_is_doubled_behind_our_back_is
         assert honest.passed
         assert honest.facts >= 6
         assert honest.asked == honest.posted > honest.facts
-        assert honest.disturbances["kill node"] + honest.disturbances["kill nats"] >= 1
+        assert any(kind.startswith("kill") for kind in honest.disturbances)
 
         await _reserve_again(run)
         doubled = await run.result()

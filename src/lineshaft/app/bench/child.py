@@ -7,6 +7,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from typing import Any
 
 import msgspec
@@ -47,8 +48,12 @@ async def child(module: str) -> AsyncIterator[Child]:
 
     Ctrl-C in a terminal reaches only us; the end of its standard input, however that comes about, ends it.
     """
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        raise TransientFault(f"{module} is not installed")
+    # by its file, so that it loads what it needs and not all of this package
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, stdin=PIPE, stdout=PIPE, start_new_session=True
+        sys.executable, "-P", spec.origin, stdin=PIPE, stdout=PIPE, start_new_session=True
     )
     try:
         yield Child(module, process)

@@ -27,6 +27,7 @@ __all__ = ["bench"]
 Bench = Callable[[Databases, float], Awaitable[dict[str, Any]]]
 _ENDED_BY_SIGTERM = 143
 _SET_UP_S = 60.0
+_WAITING_S = 600.0
 _ROUNDS_AND_SIDES = 20  # rounds, sides and databases of one bench, generously
 
 bench = typer.Typer(
@@ -44,6 +45,9 @@ PostgresOption = Annotated[
         " our own where the dev dependency group is installed."
     ),
 ]
+WaitingOption = Annotated[
+    int, typer.Option(min=0, help="How many instances wait while that is measured; 0: not measured.")
+]
 NodeRedOption = Annotated[
     bool, typer.Option(help="Measure beside Node-RED; npm installs it into the cache at the first time.")
 ]
@@ -55,9 +59,10 @@ def processes_command(
     seconds: SecondsOption = 1.5,
     store: StoreOption = Kind.BOTH,
     postgres_url: PostgresOption = "",
+    waiting: WaitingOption = 20_000,
 ) -> None:
     """Six-step processes per second, and the latency of three-step ones, beside DBOS Transact."""
-    found = _measured({"processes": bench_processes}, seconds, store, postgres_url)
+    found = _measured({"processes": partial(bench_processes, waiting=waiting)}, seconds, store, postgres_url)
     _show(found["processes"] if as_json else found, as_json)
 
 
@@ -81,9 +86,13 @@ def all_command(
     store: StoreOption = Kind.BOTH,
     postgres_url: PostgresOption = "",
     node_red: NodeRedOption = True,
+    waiting: WaitingOption = 20_000,
 ) -> None:
     """Every bench, one after the other."""
-    benches = {"processes": bench_processes, "calls": _calls(node_red)}
+    benches: dict[str, Bench] = {
+        "processes": partial(bench_processes, waiting=waiting),
+        "calls": _calls(node_red),
+    }
     _show(_measured(benches, seconds, store, postgres_url), as_json)
 
 
@@ -97,7 +106,7 @@ def _measured(benches: Mapping[str, Bench], seconds: float, store: Kind, postgre
         if task is not None:
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         try:
-            async with asyncio.timeout(len(benches) * (_SET_UP_S + _ROUNDS_AND_SIDES * seconds)):
+            async with asyncio.timeout(len(benches) * (_SET_UP_S + _ROUNDS_AND_SIDES * seconds) + _WAITING_S):
                 return {name: await bench(found, seconds) for name, bench in benches.items()}
         except TimeoutError as error:
             raise TransientFault("the bench did not end by itself") from error

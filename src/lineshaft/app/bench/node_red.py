@@ -16,7 +16,7 @@ import subprocess
 import sys
 import sysconfig
 import time
-from asyncio.subprocess import DEVNULL, PIPE
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from itertools import count
@@ -99,17 +99,20 @@ class NodeRed:
             "--settings",
             str(_HERE / "node_red_settings.js"),
             stdin=PIPE,
-            stdout=DEVNULL,
+            stdout=sys.__stderr__,
             cwd=folder,
             env=os.environ | bench,
             start_new_session=True,
         )
-        side = NodeRedSide(backbone.connection)
         try:
-            await side.begin()
-            yield side
+            side = NodeRedSide(backbone.connection)
+            subscription = await backbone.connection.subscribe("bench.done", side.on_done)
+            try:
+                await side.begin()
+                yield side
+            finally:
+                await backbone.connection.unsubscribe(subscription)
         finally:
-            await side.end()
             if process.stdin is not None:
                 process.stdin.close()
             try:
@@ -131,7 +134,6 @@ class NodeRedSide:
 
     async def begin(self) -> None:
         """Returns when the flow has answered its first event, which is told until then."""
-        self._subscription = await self._connection.subscribe("bench.done", self._on_done)
         identity, body = new_id(), _body(next(self._numbers))
         answered = self._done[identity] = asyncio.get_running_loop().create_future()
         give_up_at = time.monotonic() + _START_S
@@ -141,9 +143,6 @@ class NodeRedSide:
             await self._tell(identity, body)
             await asyncio.wait([answered], timeout=0.5)
         self.posted += 1
-
-    async def end(self) -> None:
-        await self._connection.unsubscribe(self._subscription)
 
     async def round(self, seconds: float) -> tuple[float, list[float]]:
         """Facts per second, and how long each took from its event to its note, in ms."""
@@ -169,7 +168,7 @@ class NodeRedSide:
     async def _tell(self, identity: str, body: dict[str, str]) -> None:
         await self._connection.publish("bench.events", msgspec.json.encode({"id": identity, "body": body}))
 
-    async def _on_done(self, message: Msg) -> None:
+    async def on_done(self, message: Msg) -> None:
         done = self._done.pop(message.data.decode(), None)
         if done is not None:  # the first event may be answered several times
             done.set_result(None)

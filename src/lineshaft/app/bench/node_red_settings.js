@@ -7,6 +7,6 @@ module.exports = {
     flowFile: process.env.BENCH_FLOW,
     httpAdminRoot: false,
     httpNodeRoot: false,
-    logging: { console: { level: "warn", metrics: false, audit: false } },
+    logging: { console: { level: "error", metrics: false, audit: false } },
     telemetry: { enabled: false },
 };

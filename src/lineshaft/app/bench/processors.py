@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Usage"]
+__all__ = ["Usage", "limited_by"]
 
 _PROC = Path("/proc")
 _OURS = "lineshaft"
@@ -25,29 +25,43 @@ class Usage:
 
     def __init__(self) -> None:
         self._begun_at = time.perf_counter()
-        self._before = _cpu_s()
+        self._before, self._busy_before = _cpu_s(), _busy_s()
 
     def told(self, posts: int) -> dict[str, Any]:
         """cpu_s_per_1000, by process; limited_by, in words."""
         wall_s = time.perf_counter() - self._begun_at
+        busy = (_busy_s() - self._busy_before) / wall_s
         took = {name: max(0.0, cpu_s - self._before.get(name, 0.0)) for name, cpu_s in _cpu_s().items()}
+        cores = {name: cpu_s / wall_s for name, cpu_s in took.items()}
         return {
             "cpu_s_per_1000": {name: round(cpu_s / posts * 1000, 3) for name, cpu_s in took.items()},
-            "limited_by": _limited_by({name: cpu_s / wall_s for name, cpu_s in took.items()}),
+            "limited_by": limited_by(cores, busy, os.cpu_count() or 1),
         }
 
 
-def _limited_by(cores: dict[str, float]) -> str:
-    """cores: how many processors each kept busy."""
+def limited_by(cores: dict[str, float], busy: float, there: int) -> str:
+    """cores: how many processors each kept busy; busy: all programs together; there: how many there are."""
     if not cores:
         return "unknown"
-    there, taken = os.cpu_count() or 1, sum(cores.values())
+    taken = sum(cores.values())
     name, most = max(cores.items(), key=lambda each: each[1])
+    share = f"{taken:.1f} of {there} cores busy, {most:.1f} with {name}"
     if taken > _BUSY * there:
-        return f"the machine: {taken:.1f} of {there} cores busy, {most:.1f} with {name}"
+        return f"the machine: {share}"
     if most > _BUSY:
-        return f"{name}: {most:.1f} cores busy"
-    return f"waiting for disk and network: {taken:.1f} of {there} cores busy, {most:.1f} with {name}"
+        return f"{name}: {share}"
+    if busy > _BUSY * there:
+        return f"other programs, {busy - taken:.1f} cores: {share}"
+    return f"waiting for disk and network: {share}"
+
+
+def _busy_s() -> float:
+    """Of all processors together, since the machine started; source  proc(5), /proc/stat"""
+    if not _PROC.joinpath("stat").exists():
+        return 0.0
+    user, nice, system, _idle, _waiting, *interrupted = (_PROC / "stat").read_text().split(None, 9)[1:9]
+    ticks = sum(int(each) for each in (user, nice, system, *interrupted))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _cpu_s() -> dict[str, float]:

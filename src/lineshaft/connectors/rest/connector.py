@@ -164,7 +164,7 @@ class RestConnector:
                 path = with_query(path, exchange.query(values), exchange.query.place)
             body = None
             if exchange.send is not None:
-                body = msgspec.json.encode(_evaluated(exchange.send, values))
+                body = _as_json(exchange.send, values)
                 headers["Content-Type"] = "application/json"
         except Unmappable as error:
             raise BusinessFault(
@@ -196,10 +196,10 @@ class RestConnector:
         call, request, document = exchanged
         seen = {"request": _plain(request), "answer": document, "key": call.idempotency_key}
         try:
-            mapped = _evaluated(exchange.reply, seen)
-            if mapped is None and may_be_null:
+            mapped = _as_json(exchange.reply, seen)
+            if mapped == b"null" and may_be_null:
                 return None
-            return operation.reply_schema.convert(mapped)
+            return operation.reply_schema.decode(mapped)
         except Unmappable as error:
             raise self._judge.unmappable(question, answer, str(error)) from error
         except ContractViolation as violation:
@@ -207,14 +207,13 @@ class RestConnector:
             raise self._judge.unmappable(question, answer, reason) from violation
 
 
-def _evaluated(expression: Expression, seen: dict[str, Any]) -> Any:
-    """Checked to be JSON, as an expression can also give what is none. raises Unmappable"""
+def _as_json(expression: Expression, seen: dict[str, Any]) -> bytes:
+    """raises Unmappable, also for a value that is no JSON: an expression can give such"""
     given = expression(seen)
     try:
-        msgspec.json.encode(given)
+        return msgspec.json.encode(given)
     except (TypeError, ValueError) as error:
         raise Unmappable(f"{expression.place}: {expression.what}: {error}") from error
-    return given
 
 
 def _plain(request: Value) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
@@ -47,6 +47,10 @@ class RestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         address = urlsplit(self.url)
         if address.scheme not in {"http", "https"} or not address.hostname:
             findings.append(f"url {self.url!r} is no http or https address, e.g. https://cmms.example/base")
+        if not address.netloc.isascii():
+            findings.append(f"url {self.url!r} has a host beyond ASCII; write it in its xn-- form")
+        if not _has_sound_port(address):
+            findings.append(f"url {self.url!r} has a port that is none; expected 1 to 65535")
         if address.query or address.fragment or address.username:
             findings.append("url has a query, fragment or user; give headers, bearer, or user and password")
         if self.bearer and self.user:
@@ -65,3 +69,10 @@ class RestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     def __repr__(self) -> str:
         return f"RestSettings(name={self.name!r}, url={self.url!r}, mapping={self.mapping!r})"
+
+
+def _has_sound_port(address: SplitResult) -> bool:
+    try:
+        return address.port != 0
+    except ValueError:
+        return False

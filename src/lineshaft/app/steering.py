@@ -1,0 +1,149 @@
+"""Processes as people see and steer them: the same for the command line and over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from lineshaft.app.settings import Settings, load_settings, store_url
+from lineshaft.app.workbench import note_action
+from lineshaft.core.clock import Clock, SystemClock
+from lineshaft.ledger import OPERATOR, Audit
+from lineshaft.processes import SHIPPED, ProcessDefinition
+from lineshaft.processes.actions import Actions
+from lineshaft.processes.definition import with_children
+from lineshaft.processes.lookup import Found, find
+from lineshaft.processes.refusals import NotPossible, ReasonMissing
+from lineshaft.processes.views import Asked, listed, shown
+from lineshaft.store import Store
+
+__all__ = ["Steering", "make_steering", "open_steering"]
+
+Told = dict[str, Any]
+
+
+class Steering:
+    """ref, everywhere: an id or a business key, or how one of both begins.
+
+    All raise NoSuchProcess, AmbiguousProcess, TransientFault; those that act NotPossible and ReasonMissing
+    as well, and give {"action", "process_id", "type", "business_key", "state", …}: what became of it.
+    """
+
+    def __init__(
+        self, store: Store, actions: Actions, definitions: Sequence[ProcessDefinition], clock: Clock
+    ) -> None:
+        self._store = store
+        self._actions = actions
+        self._clock = clock
+        self._loaded: dict[str, list[int]] = {}
+        for definition in sorted(set(with_children(definitions)), key=lambda each: each.version):
+            self._loaded.setdefault(definition.name, []).append(definition.version)
+
+    async def listed(self, asked: Asked) -> list[Told]:
+        return await self._store.read(partial(listed, asked=asked, now=self._clock.now()))
+
+    async def show(self, ref: str) -> Told:
+        question = partial(shown, ref=ref, now=self._clock.now(), loaded=self._loaded)
+        return await self._store.read(question)
+
+    async def retry(self, ref: str, *, by: str, reason: str) -> Told:
+        return await self._act(ref, "retry", partial(self._actions.retry, by=by, reason=reason))
+
+    async def correct(self, ref: str, value: bytes, *, by: str, reason: str, dry_run: bool = False) -> Told:
+        """With `findings`, why the value cannot be taken: then, and in a dry run, nothing is changed."""
+        found = await self._live(ref, "correct")
+        findings = await self._actions.correct(found.process_id, value, by=by, reason=reason, dry_run=dry_run)
+        return (await self._told("correct", found)) | {"findings": findings, "dry_run": dry_run}
+
+    async def skip(self, ref: str, value: bytes, *, by: str, reason: str, step: str = "") -> Told:
+        """raises  ContractViolation, too, for a value that the step cannot give"""
+        work = partial(self._actions.skip, value=value, by=by, reason=reason, step=step)
+        return await self._act(ref, "skip", work)
+
+    async def abort(self, ref: str, *, by: str, reason: str) -> Told:
+        return await self._act(ref, "abort", partial(self._actions.abort, by=by, reason=reason))
+
+    async def cancel(self, ref: str, *, by: str, reason: str, now: bool = False) -> Told:
+        work = self._actions.terminate if now else self._actions.cancel
+        return await self._act(ref, "terminate" if now else "cancel", partial(work, by=by, reason=reason))
+
+    async def fork(self, ref: str, step: int, *, by: str, reason: str) -> Told:
+        """With `forked`, the id of the copy."""
+        found = await self._live(ref, "fork")
+        forked = await self._actions.fork(found.process_id, step, by=by, reason=reason)
+        return (await self._told("fork", found)) | {"forked": forked}
+
+    async def decide(
+        self, ref: str, *, approved: bool, by: str, role: str, reason: str, step: str = ""
+    ) -> Told:
+        work = partial(self._actions.approve, approved=approved, by=by, role=role, reason=reason, step=step)
+        return await self._act(ref, "approve" if approved else "refuse", work)
+
+    async def migrate(
+        self, name: str, before: int, after: int, *, by: str, reason: str, dry_run: bool
+    ) -> Told:
+        """{"moved", "fitting", "instances": [{"process_id", "business_key", "moved", "finding"}], …}
+
+        A finding says why the instance's history does not fit the other version: it stays where it is.
+        """
+        if not dry_run and not reason.strip():
+            raise ReasonMissing("migrate needs a reason", hint="say why, or only try it in a dry run")
+        report = await self._actions.migrate(name, before, after, by=by, reason=reason, dry_run=dry_run)
+        return {
+            "type": name,
+            "from": before,
+            "to": after,
+            "dry_run": dry_run,
+            "moved": sum(each.moved for each in report),
+            "fitting": sum(not each.finding for each in report),
+            "instances": [msgspec.structs.asdict(each) for each in report],
+        }
+
+    async def _act(self, ref: str, action: str, work: Callable[[str], Awaitable[object]]) -> Told:
+        found = await self._live(ref, action)
+        await work(found.process_id)
+        return await self._told(action, found)
+
+    async def _live(self, ref: str, action: str) -> Found:
+        found = await self._store.read(partial(find, ref=ref))
+        if found.archived:
+            raise NotPossible(
+                f"{found.type} {found.business_key} is archived: no {action} any more",
+                hint=f"its story: lineshaft processes show {found.process_id}",
+            )
+        return found
+
+    async def _told(self, action: str, before: Found) -> Told:
+        now = await self._store.read(partial(find, ref=before.process_id))
+        facts = {name: getattr(now, name) for name in ("process_id", "type", "business_key", "state")}
+        return {"action": action} | facts
+
+
+def make_steering(
+    store: Store, definitions: Sequence[ProcessDefinition], audit: Audit, clock: Clock, *, zone: ZoneInfo
+) -> Steering:
+    actions = Actions(store, definitions, note_action(audit), clock, zone=zone)
+    return Steering(store, actions, definitions, clock)
+
+
+@asynccontextmanager
+async def open_steering(path: Path) -> AsyncIterator[tuple[Steering, Settings]]:
+    """For the command line, on the settings at `path`, whether a node runs or not.
+
+    raises  ConfigError; TransientFault when the database does not answer
+    """
+    settings, _ = load_settings(path)
+    clock = SystemClock()
+    definitions = [definition for name in settings.processes for definition in SHIPPED[name]]
+    store = Store.open(store_url(settings, path))
+    try:
+        audit = Audit(OPERATOR, clock)
+        yield make_steering(store, definitions, audit, clock, zone=settings.zone), settings
+    finally:
+        await store.close()

@@ -1,0 +1,327 @@
+"""Journal, waits and people's actions against a plain model: units in any order, by several workers, some twice.
+
+Workers act on what they loaded a while ago, as the engine's tasks do. What must hold at every moment: each
+instance that runs is on somebody's list, none sleeps beside what it waits for, and no outcome ever changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from sqlalchemy import Connection, Engine, select
+
+from lineshaft.core.clock import rfc3339
+from lineshaft.core.values import Value
+from lineshaft.processes import Context, ProcessDefinition, journal, process, waits
+from lineshaft.processes.actions import Actions
+from lineshaft.processes.journal import Finish, Save
+from lineshaft.processes.records import ENDED, FINISHED, Instance, Pending, ProcessState, Start, Step, StepState
+from lineshaft.store.engine import _engine
+from lineshaft.store.schema import METADATA, process_steps, process_waits, processes
+from tests.books import BOOKED, Posting
+from tests.clocks import ManualClock
+from tests.facts import AT
+
+from .model import Model
+from .plant import BERLIN
+
+T = TypeVar("T")
+NOW = rfc3339(AT)
+WORKERS = st.sampled_from(["w1", "w2"])
+IDS = ["p1", "p2", "p3"]
+KEYS = ["k1", "k2"]
+DATA = msgspec.json.encode(Posting(reference="k", amount=1)).decode()
+
+
+@process(name="t", version=1, key=lambda value: value.reference, waits_on=(BOOKED,), owner="o")
+async def _t(ctx: Context, value: Posting) -> Value:
+    return value
+
+
+def group(process_id: str, number: int) -> list[tuple[str, str, str]]:
+    """Path, type and key of what an instance waits for as its nth: one event, two beside each other, a child."""
+    if number % 3 == 2 and "/" not in process_id:
+        return [(f"{number}", ENDED, f"{process_id}/{number}")]
+    keys = [KEYS[(number + len(process_id)) % 2]]
+    if number % 3 == 1:
+        keys.append(KEYS[number // 3 % 2])
+    paths = [f"{number}"] if len(keys) == 1 else [f"{number}.{branch}.0" for branch in range(len(keys))]
+    return [(path, BOOKED.type, key) for path, key in zip(paths, keys, strict=True)]
+
+
+def instance(process_id: str, worker: str) -> Instance:
+    return Instance(
+        process_id=process_id,
+        type="t",
+        version=1,
+        business_key=process_id,
+        state=ProcessState.RUNNING if worker else ProcessState.RETRYING,
+        worker=worker,
+        parent_id=process_id.rpartition("/")[0],
+        plant="NSP",
+        input=DATA,
+        correlation_id="c",
+        causation_id="",
+        traceparent="",
+        started_at=NOW,
+    )
+
+
+class Directly:
+    """Stands for a store: units at once, in a transaction each; `twice` as after a commit with no answer."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._writing = engine.execution_options(writes=True)
+        self.twice = False
+
+    def do(self, unit: Callable[[Connection], T]) -> T:
+        for _ in range(self.twice):
+            with self._writing.begin() as connection:
+                unit(connection)
+        with self._writing.begin() as connection:
+            return unit(connection)
+
+    async def write(self, unit: Callable[[Connection], T]) -> T:
+        return self.do(unit)
+
+    async def read(self, question: Callable[[Connection], T]) -> T:
+        with self._writing.begin() as connection:
+            return question(connection)
+
+
+class Journal(RuleBasedStateMachine):
+    engine: Engine
+
+    @initialize()
+    def empty(self) -> None:
+        self.store = Directly(self.engine)
+        self.store.do(lambda connection: [connection.execute(table.delete()) for table in METADATA.sorted_tables])
+        definitions: list[ProcessDefinition] = [_t]
+        clock = ManualClock(AT)
+        self.actions = Actions(self.store, definitions, lambda *_: None, clock, zone=BERLIN)  # type: ignore[arg-type]
+        self.model = Model()
+        self.lists: dict[str, set[str]] = {"w1": set(), "w2": set()}
+        self.held: dict[tuple[str, str], tuple[Instance, dict[str, Step]]] = {}
+        self.settled: dict[tuple[str, str], tuple[str, str]] = {}
+        self.events = 0
+
+    # what workers do
+
+    @rule(process_id=st.sampled_from(IDS), worker=WORKERS, twice=st.booleans())
+    def start(self, process_id: str, worker: str, twice: bool) -> None:
+        self.store.twice = twice
+        start = Start(instance(process_id, worker), [("business_key", process_id)])
+        (begun,) = self.store.do(lambda connection: journal.start_together(connection, [start]))
+        assert begun == (self.model.start(process_id, worker) and not twice)
+        self.lists[worker].add(process_id)
+
+    @rule(key=st.sampled_from(KEYS), worker=WORKERS, again=st.booleans(), twice=st.booleans())
+    def deliver(self, key: str, worker: str, again: bool, twice: bool) -> None:
+        self.store.twice = twice
+        self.events += not (again and self.events)
+        known = self.model.key_of(f"e{self.events}") or key
+        woken = self.store.do(
+            lambda connection: waits.deliver(
+                connection, f"e{self.events}", BOOKED.type, known, DATA, f"{self.events:04}", worker=worker
+            )
+        )
+        assert sorted(woken) == sorted(self.model.deliver(f"e{self.events}", BOOKED.type, known, worker))
+        self.lists[worker].update(woken)
+
+    @rule(worker=WORKERS, data=st.data())
+    def take(self, worker: str, data: st.DataObject) -> None:
+        ready = sorted(each for each in self.lists[worker] if (worker, each) not in self.held)
+        if ready:
+            process_id = data.draw(st.sampled_from(ready))
+            self.lists[worker].discard(process_id)
+            found, steps = self.store.do(lambda connection: journal.load(connection, process_id))
+            if found.state is ProcessState.RUNNING and found.worker == worker:
+                self.held[worker, process_id] = (found, {step.step: step for step in steps})
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), twice=st.booleans())
+    def suspend(self, data: st.DataObject, twice: bool) -> None:
+        worker, process_id = data.draw(st.sampled_from(sorted(self.held)))
+        found, steps = self.held[worker, process_id]
+        if found.wanted:
+            return self.leave(worker, process_id, found, twice)
+        del self.held[worker, process_id]
+        self.store.twice = twice
+        pending = [
+            self._pending(process_id, steps, *each)
+            for each in self._asked(process_id, steps)
+            if each[0] not in steps or not steps[each[0]].state.is_settled
+        ]
+        done = self.store.do(
+            lambda connection: journal.suspend(
+                connection, Save(process_id, (), ()), pending, "", NOW, worker=worker, wanted=""
+            )
+        )
+        expected = self.model.suspend(process_id, worker, pending)
+        assert done == (expected and not twice)
+        if not done:
+            self.lists[worker].add(process_id)
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), twice=st.booleans())
+    def expire(self, data: st.DataObject, twice: bool) -> None:
+        """A wait's time is over, as its worker sees it; it goes on with what came of that."""
+        worker, process_id = data.draw(st.sampled_from(sorted(self.held)))
+        found, steps = self.held[worker, process_id]
+        open_waits = [
+            each
+            for each in self._asked(process_id, steps)
+            if each[1] != ENDED and (each[0] not in steps or not steps[each[0]].state.is_settled)
+        ]
+        if not open_waits or found.wanted or self.model.at[process_id].worker != worker:
+            return
+        self.store.twice = twice
+        path, event_type, key = data.draw(st.sampled_from(open_waits))
+        step = self._pending(process_id, steps, path, event_type, key).step
+        left = self.store.do(
+            lambda connection: waits.expire(connection, process_id, step, event_type, key, NOW)
+        )
+        assert (left.state, left.ref) == self.model.expire(process_id, path, event_type, key)
+        steps[path] = left
+
+    @precondition(lambda self: self.held)
+    @rule(
+        data=st.data(),
+        state=st.sampled_from([ProcessState.COMPLETED, ProcessState.PARKED, ProcessState.ABORTED]),
+        twice=st.booleans(),
+    )
+    def finish(self, data: st.DataObject, state: ProcessState, twice: bool) -> None:
+        worker, process_id = data.draw(st.sampled_from(sorted(self.held)))
+        found, _ = self.held[worker, process_id]
+        self.leave(worker, process_id, found, twice, state)
+
+    def leave(
+        self, worker: str, process_id: str, found: Instance, twice: bool, state: ProcessState | None = None
+    ) -> None:
+        del self.held[worker, process_id]
+        self.store.twice = twice
+        ends = {"abort": ProcessState.ABORTED, "cancel": ProcessState.CANCELLED}
+        end = ends.get(found.wanted) or state
+        assert end is not None
+        finish = Finish(
+            save=Save(process_id, (), ()), state=end, worker=worker, at=NOW, wanted=found.wanted
+        )
+        (woken,) = self.store.do(lambda connection: journal.finish_together(connection, [finish]))
+        told = self.model.finish(process_id, worker, end, found.wanted)
+        assert set(told) <= set(woken) <= {*told, process_id}
+        self.lists[worker].update(woken)
+
+    @rule(worker=WORKERS, twice=st.booleans())
+    def claim_due(self, worker: str, twice: bool) -> None:
+        """What is due at once: the times of waits are far away."""
+        self.store.twice = twice
+        claimed: set[str] = set()  # as the engine remembers it
+
+        def unit(connection: Connection) -> None:
+            claimed.update(waits.claim_due(connection, 1.0, NOW, worker))
+
+        self.store.do(unit)
+        assert claimed == self.model.claim_due(worker)
+        self.lists[worker].update(claimed)
+
+    @rule(worker=WORKERS, restarts=st.booleans())
+    def crash(self, worker: str, restarts: bool) -> None:
+        """All that a worker had in its head is gone; it starts again, or the other takes its work over."""
+        self.held = {key: value for key, value in self.held.items() if key[0] != worker}
+        self.lists[worker] = set()
+        heir = worker if restarts else {"w1": "w2", "w2": "w1"}[worker]
+        self.lists[heir].update(
+            self.store.do(lambda connection: journal.take_over(connection, worker, heir))
+        )
+        self.model.take_over(worker, heir)
+
+    # what people do
+
+    @precondition(lambda self: self.model.at)
+    @rule(
+        data=st.data(),
+        what=st.sampled_from(["abort", "cancel", "terminate", "retry", "skip", "skip"]),
+        twice=st.booleans(),
+    )
+    def act(self, data: st.DataObject, what: str, twice: bool) -> None:
+        self.store.twice = twice
+        process_id = data.draw(st.sampled_from(sorted(self.model.at)))
+        if not self.model.allows(process_id, what):
+            return
+        if what == "skip":
+            open_waits = self.model.open_waits(process_id)
+            if not open_waits:
+                return
+            path = data.draw(st.sampled_from(open_waits))
+            asyncio.run(self.actions.skip(process_id, DATA.encode(), by="x", reason="y", step=path))
+            self.model.skip(process_id, path)
+            return
+        asyncio.run(getattr(self.actions, what)(process_id, by="x", reason="y"))
+        getattr(self.model, what)(process_id)
+
+    # what must hold
+
+    @invariant()
+    def it_is_as_the_model_says(self) -> None:
+        if not hasattr(self, "model"):
+            return
+        rows = self._rows(processes)
+        assert {row["process_id"]: (row["state"], row["worker"], row["wanted"]) for row in rows} == {
+            process_id: (each.state, each.worker, each.wanted) for process_id, each in self.model.at.items()
+        }
+        assert {
+            (row["process_id"], row["step"]): (row["event_type"], row["key"], row["event_id"])
+            for row in self._rows(process_waits)
+        } == self.model.waits
+        for row in self._rows(process_steps):
+            if StepState(row["state"]).is_settled:
+                here, outcome = (row["process_id"], row["step"]), (row["state"], row["ref"])
+                assert self.settled.setdefault(here, outcome) == outcome
+        for row in rows:
+            process_id = row["process_id"]
+            if row["state"] == ProcessState.RUNNING:
+                held = (row["worker"], process_id) in self.held
+                assert held or process_id in self.lists[row["worker"]], "runs, and nobody knows"
+            elif row["state"] in (ProcessState.WAITING, ProcessState.RETRYING):
+                assert row["wake_at"] is not None
+                assert row["wake_at"] == 0.0 or not self.model.is_there(process_id), "sleeps beside its event"
+
+    def _rows(self, table: Any) -> list[dict[str, Any]]:
+        with self.engine.connect() as connection:
+            return [dict(row._mapping) for row in connection.execute(select(table))]
+
+    def _asked(self, process_id: str, steps: dict[str, Step]) -> list[tuple[str, str, str]]:
+        """The first group that is not all settled, as a replay of what was loaded comes to it."""
+        number = 0
+        while all(
+            path in steps and steps[path].state.is_settled for path, _, _ in group(process_id, number)
+        ):
+            number += 1
+        return group(process_id, number)
+
+    def _pending(
+        self, process_id: str, steps: dict[str, Step], path: str, event_type: str, key: str
+    ) -> Pending:
+        kind = "child" if event_type == ENDED else "wait"
+        step = steps.get(path) or Step(
+            step=path, kind=kind, name=event_type, state=StepState.WAITING, input="{}", started_at=NOW
+        )
+        child = Start(instance(key, ""), []) if event_type == ENDED else None
+        return Pending(step=step, wake_at=9e9, event_type=event_type, key=key, child=child)
+
+
+def test_units_in_any_order_keep_to_the_model(store_url: str) -> None:
+    engine = _engine(store_url)
+    machine = type("OnThisDatabase", (Journal,), {"engine": engine})
+    try:
+        machine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)  # type: ignore[attr-defined]
+        machine.TestCase().runTest()  # type: ignore[attr-defined]
+    finally:
+        engine.dispose()
