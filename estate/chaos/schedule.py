@@ -14,8 +14,8 @@ REFUSED = "refused"
 FAULTS: Sequence[str] = (REFUSED, *FaultKind)
 KILLS: Sequence[str] = ("node", "nats", "postgres")
 SYSTEMS: Sequence[str] = ("cmms", "inventory", "mes", "planning", "erp")
-_FAULT_EVERY_S = (0.3, 1.5)
-_KILL_EVERY_S = (4.0, 9.0)
+_FAULT_EVERY_S = (0.5, 3.0)
+_KILL_EVERY_S = (5.0, 14.0)
 _ONCE_WITHIN_S = 2.0
 _LASTS_S = (1.0, 60.0)
 
@@ -52,7 +52,7 @@ def _faults(chance: random.Random, seconds: float, kinds: Sequence[str]) -> Iter
         if free:
             system, kind = chance.choice(free), next(deck)
             once = kind != REFUSED and chance.random() < 0.5
-            longest_s = max(_LASTS_S[0], min(_LASTS_S[1], seconds / 5))
+            longest_s = max(_LASTS_S[0], min(_LASTS_S[1], seconds / 8))
             lasts_s = _ONCE_WITHIN_S if once else chance.uniform(_LASTS_S[0], longest_s)
             lasts_s = min(lasts_s, seconds - at_s)
             times = chance.randint(1, 4) if once else None

@@ -20,6 +20,7 @@ from lineshaft.core.errors import (
     PermanentFault,
     TransientFault,
 )
+from lineshaft.core.ports import CallContext
 from lineshaft.core.values import Command, OutcomeState
 from lineshaft.ledger import Audit, Pauses
 from lineshaft.store import Store, Worker
@@ -64,9 +65,9 @@ async def test_a_call_that_another_worker_is_at_work_on_is_waited_for(
 ) -> None:
     answer = asyncio.Event()
 
-    async def slow(target: Ledgerman, call: object, request: Posting) -> Posting:
+    async def slow(target: Ledgerman, call: CallContext, request: Posting) -> Posting:
         await answer.wait()
-        return target.take_effect(call, request)  # type: ignore[arg-type]
+        return target.take_effect(call, request)
 
     target = Ledgerman([slow])
     policy = msgspec.structs.replace(QUICK, deadline_s=30)
@@ -200,9 +201,9 @@ async def test_one_that_is_left_does_not_hold_up_those_after_it(
 async def test_more_calls_than_may_wait_are_told_to_come_back(store: Store) -> None:
     go = asyncio.Event()
 
-    async def slow(target: Ledgerman, call: object, request: Posting) -> Posting:
+    async def slow(target: Ledgerman, call: CallContext, request: Posting) -> Posting:
         await go.wait()
-        return await booked(target, call, request)  # type: ignore[arg-type]
+        return await booked(target, call, request)
 
     target = Ledgerman([slow] * 3)
     policy = CallPolicy(waiting=3, concurrency=1, deadline_s=30)
@@ -222,9 +223,9 @@ async def test_more_calls_than_may_wait_are_told_to_come_back(store: Store) -> N
 async def test_a_paused_system_is_sent_nothing_and_what_is_under_way_finishes(store: Store) -> None:
     go = asyncio.Event()
 
-    async def slow(target: Ledgerman, call: object, request: Posting) -> Posting:
+    async def slow(target: Ledgerman, call: CallContext, request: Posting) -> Posting:
         await go.wait()
-        return await booked(target, call, request)  # type: ignore[arg-type]
+        return await booked(target, call, request)
 
     target, clock = Ledgerman([slow]), SystemClock()
     door = door_on(store, target, policy=msgspec.structs.replace(QUICK, deadline_s=30))
@@ -247,32 +248,31 @@ async def test_a_paused_system_is_sent_nothing_and_what_is_under_way_finishes(st
 
 
 async def test_a_call_that_waits_when_the_pause_begins_is_left_at_once(store: Store) -> None:
-    target = Ledgerman([refused_connection] * 9)
+    async def refused_and_paused(target: Ledgerman, call: CallContext, request: Posting) -> Posting:
+        system.maintenance.pause(SystemClock().now() + timedelta(hours=1), "upgrade")
+        return await refused_connection(target, call, request)
+
+    target = Ledgerman([refused_and_paused])
     door = door_on(store, target)
-    call = asyncio.create_task(door.call(booking()))
-    await until(lambda: target.sends == 1)
-    until_then = SystemClock().now() + timedelta(hours=1)
-    door._systems["books.post"].maintenance.pause(until_then, "upgrade")
+    system = door._systems["books.post"]
     with pytest.raises(TransientFault) as caught:
-        await call
+        await door.call(booking())
     assert (caught.value.code, target.sends) == ("maintenance", 1)
     (row,) = await rows(store, calls)
     assert (row["state"], row["error_code"]) == ("failed", "maintenance")
 
 
-async def test_while_it_is_paused_nothing_is_looked_up_either(
-    store: Store,
-) -> None:
-    target, clock = Ledgerman([answer_lost]), SystemClock()
-    target.lookup_faults = [TransientFault("away")]
+async def test_while_it_is_paused_nothing_is_looked_up_either(store: Store) -> None:
+    async def lost_and_paused(target: Ledgerman, call: CallContext, request: Posting) -> Posting:
+        system.maintenance.pause(SystemClock().now() + timedelta(hours=1), "upgrade")
+        return await answer_lost(target, call, request)
+
+    target = Ledgerman([lost_and_paused])
     door = door_on(store, target)
-    call = asyncio.create_task(door.call(booking()))
-    await until(lambda: target.lookups == 1)
     system = door._systems["books.post"]
-    system.maintenance.pause(clock.now() + timedelta(hours=1), "upgrade")
     with pytest.raises(TransientFault) as caught:
-        await call
-    assert (caught.value.code, target.lookups) == ("maintenance", 1)
+        await door.call(booking())
+    assert (caught.value.code, target.lookups) == ("maintenance", 0)
     assert (caught.value.retry_after_s or 0) >= 300
     assert [row["state"] for row in await rows(store, calls)] == ["unknown"]
     system.maintenance.resume()

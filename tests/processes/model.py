@@ -54,7 +54,8 @@ class Model:
         return [
             process_id
             for process_id, row in self.at.items()
-            if event_id in self._taken(process_id) and (row.state, row.worker) == (ProcessState.RUNNING, worker)
+            if event_id in self._taken(process_id)
+            and (row.state, row.worker) == (ProcessState.RUNNING, worker)
         ]
 
     def suspend(self, process_id: str, worker: str, pending: Sequence[Pending]) -> bool:

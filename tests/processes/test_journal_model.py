@@ -1,4 +1,4 @@
-"""Journal, waits and people's actions against a plain model: units in any order, by several workers, some twice.
+"""Journal, waits and actions against a plain model: units in any order, by several workers, some twice.
 
 Workers act on what they loaded a while ago, as the engine's tasks do. What must hold at every moment: each
 instance that runs is on somebody's list, none sleeps beside what it waits for, and no outcome ever changes.
@@ -11,20 +11,34 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, Table, select
 
 from lineshaft.core.clock import rfc3339
 from lineshaft.core.values import Value
 from lineshaft.processes import Context, ProcessDefinition, journal, process, waits
 from lineshaft.processes.actions import Actions
 from lineshaft.processes.journal import Finish, Save
-from lineshaft.processes.records import ENDED, FINISHED, Instance, Pending, ProcessState, Start, Step, StepState
+from lineshaft.processes.records import (
+    ENDED,
+    Instance,
+    Pending,
+    ProcessState,
+    Start,
+    Step,
+    StepState,
+)
 from lineshaft.store.engine import _engine
-from lineshaft.store.schema import METADATA, process_steps, process_waits, processes
+from lineshaft.store.schema import (
+    business_keys,
+    process_actions,
+    process_steps,
+    process_waits,
+    processes,
+    signals,
+)
 from tests.books import BOOKED, Posting
 from tests.clocks import ManualClock
 from tests.facts import AT
@@ -37,6 +51,8 @@ NOW = rfc3339(AT)
 WORKERS = st.sampled_from(["w1", "w2"])
 IDS = ["p1", "p2", "p3"]
 KEYS = ["k1", "k2"]
+EXAMPLES = 20
+TABLES = (processes, process_steps, process_waits, process_actions, signals, business_keys)
 DATA = msgspec.json.encode(Posting(reference="k", amount=1)).decode()
 
 
@@ -46,7 +62,7 @@ async def _t(ctx: Context, value: Posting) -> Value:
 
 
 def group(process_id: str, number: int) -> list[tuple[str, str, str]]:
-    """Path, type and key of what an instance waits for as its nth: one event, two beside each other, a child."""
+    """Path, type and key of what an instance waits for as its nth: an event, two at once, a child."""
     if number % 3 == 2 and "/" not in process_id:
         return [(f"{number}", ENDED, f"{process_id}/{number}")]
     keys = [KEYS[(number + len(process_id)) % 2]]
@@ -102,7 +118,7 @@ class Journal(RuleBasedStateMachine):
     @initialize()
     def empty(self) -> None:
         self.store = Directly(self.engine)
-        self.store.do(lambda connection: [connection.execute(table.delete()) for table in METADATA.sorted_tables])
+        self.store.do(lambda connection: [connection.execute(table.delete()) for table in TABLES])
         definitions: list[ProcessDefinition] = [_t]
         clock = ManualClock(AT)
         self.actions = Actions(self.store, definitions, lambda *_: None, clock, zone=BERLIN)  # type: ignore[arg-type]
@@ -210,9 +226,7 @@ class Journal(RuleBasedStateMachine):
         ends = {"abort": ProcessState.ABORTED, "cancel": ProcessState.CANCELLED}
         end = ends.get(found.wanted) or state
         assert end is not None
-        finish = Finish(
-            save=Save(process_id, (), ()), state=end, worker=worker, at=NOW, wanted=found.wanted
-        )
+        finish = Finish(save=Save(process_id, (), ()), state=end, worker=worker, at=NOW, wanted=found.wanted)
         (woken,) = self.store.do(lambda connection: journal.finish_together(connection, [finish]))
         told = self.model.finish(process_id, worker, end, found.wanted)
         assert set(told) <= set(woken) <= {*told, process_id}
@@ -237,9 +251,7 @@ class Journal(RuleBasedStateMachine):
         self.held = {key: value for key, value in self.held.items() if key[0] != worker}
         self.lists[worker] = set()
         heir = worker if restarts else {"w1": "w2", "w2": "w1"}[worker]
-        self.lists[heir].update(
-            self.store.do(lambda connection: journal.take_over(connection, worker, heir))
-        )
+        self.lists[heir].update(self.store.do(lambda connection: journal.take_over(connection, worker, heir)))
         self.model.take_over(worker, heir)
 
     # what people do
@@ -272,37 +284,34 @@ class Journal(RuleBasedStateMachine):
     def it_is_as_the_model_says(self) -> None:
         if not hasattr(self, "model"):
             return
-        rows = self._rows(processes)
+        rows, steps, held = self._rows(processes, process_steps, process_waits)
         assert {row["process_id"]: (row["state"], row["worker"], row["wanted"]) for row in rows} == {
             process_id: (each.state, each.worker, each.wanted) for process_id, each in self.model.at.items()
         }
         assert {
-            (row["process_id"], row["step"]): (row["event_type"], row["key"], row["event_id"])
-            for row in self._rows(process_waits)
+            (row["process_id"], row["step"]): (row["event_type"], row["key"], row["event_id"]) for row in held
         } == self.model.waits
-        for row in self._rows(process_steps):
+        for row in steps:
             if StepState(row["state"]).is_settled:
                 here, outcome = (row["process_id"], row["step"]), (row["state"], row["ref"])
                 assert self.settled.setdefault(here, outcome) == outcome
         for row in rows:
             process_id = row["process_id"]
             if row["state"] == ProcessState.RUNNING:
-                held = (row["worker"], process_id) in self.held
-                assert held or process_id in self.lists[row["worker"]], "runs, and nobody knows"
+                at_work = (row["worker"], process_id) in self.held
+                assert at_work or process_id in self.lists[row["worker"]], "runs, and nobody knows"
             elif row["state"] in (ProcessState.WAITING, ProcessState.RETRYING):
                 assert row["wake_at"] is not None
                 assert row["wake_at"] == 0.0 or not self.model.is_there(process_id), "sleeps beside its event"
 
-    def _rows(self, table: Any) -> list[dict[str, Any]]:
+    def _rows(self, *tables: Table) -> list[list[dict[str, Any]]]:
         with self.engine.connect() as connection:
-            return [dict(row._mapping) for row in connection.execute(select(table))]
+            return [[dict(row._mapping) for row in connection.execute(select(each))] for each in tables]
 
     def _asked(self, process_id: str, steps: dict[str, Step]) -> list[tuple[str, str, str]]:
         """The first group that is not all settled, as a replay of what was loaded comes to it."""
         number = 0
-        while all(
-            path in steps and steps[path].state.is_settled for path, _, _ in group(process_id, number)
-        ):
+        while all(path in steps and steps[path].state.is_settled for path, _, _ in group(process_id, number)):
             number += 1
         return group(process_id, number)
 
@@ -321,7 +330,9 @@ def test_units_in_any_order_keep_to_the_model(store_url: str) -> None:
     engine = _engine(store_url)
     machine = type("OnThisDatabase", (Journal,), {"engine": engine})
     try:
-        machine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)  # type: ignore[attr-defined]
+        machine.TestCase.settings = settings(  # type: ignore[attr-defined]
+            max_examples=EXAMPLES, stateful_step_count=40, deadline=None
+        )
         machine.TestCase().runTest()  # type: ignore[attr-defined]
     finally:
         engine.dispose()

@@ -1,4 +1,4 @@
-"""The command line: `lineshaft run | check | doctor | trace | scenario | demo`."""
+"""The command line: `lineshaft`."""
 
 from __future__ import annotations
 

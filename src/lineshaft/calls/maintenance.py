@@ -73,7 +73,7 @@ class Maintenance:
         self._zone = zone
         self._clock = clock
         self._pause: tuple[datetime, str] | None = None
-        self._open_until = datetime.min.replace(tzinfo=UTC) if windows else datetime.max.replace(tzinfo=UTC)
+        self._open_until = datetime.min.replace(tzinfo=UTC)
 
     def pause(self, until: datetime, reason: str) -> None:
         self._pause = until, reason
@@ -87,13 +87,15 @@ class Maintenance:
         Who comes back is spread over some seconds. A pause can be ended before its time: it is looked at
         again after five minutes.
         """
+        if self._pause is None and not self._windows:
+            return
         now = self._clock.now()
         if self._pause is not None:
             until, reason = self._pause
             if now < until:
                 rest_s = min((until - now).total_seconds(), _LOOK_AGAIN_S)
                 raise self._closed(f"{reason}, until {self._said(until)}", rest_s)
-        if now >= self._open_until:
+        if self._windows and now >= self._open_until:
             end = self._end_of_window(now)
             if end > now:
                 raise self._closed(f"maintenance until {self._said(end)}", (end - now).total_seconds())

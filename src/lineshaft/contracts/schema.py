@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import cache, cached_property
+from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
@@ -101,27 +103,41 @@ def _collect(value: Any, found: list[tuple[str, str]]) -> None:
         for item in value:
             _collect(item, found)
         return
-    for name, holds_keys in _fields(value.__class__):
-        part = getattr(value, name)
-        if not holds_keys:
-            _collect(part, found)
-        elif isinstance(part, list | tuple):
-            found += [(name, key) for key in part]
-        elif part is not None:
-            found.append((name, part))
+    for names, parts_of, holds_keys in _fields(value.__class__):
+        for name, part in zip(names, parts_of(value), strict=True):
+            if part is None:
+                continue
+            if not holds_keys:
+                _collect(part, found)
+            elif part.__class__ is str:
+                found.append((name, part))
+            else:
+                found += [(name, key) for key in part]
 
 
 @cache
-def _fields(type: type[Any]) -> tuple[tuple[str, bool], ...]:
-    """(field, holds keys) of a struct's fields that are or may lead to keys; of any other type none.
+def _fields(type: type[Any]) -> list[tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]], bool]]:
+    """Names of a struct's fields, what takes their values, and whether these are keys or only may hold some.
 
-    A field holds keys when its type is Key, or made of Key as in `list[Key]`, `Key | None`.
+    A field holds keys when its type is Key, or made of Key as in `list[Key]`, `Key | None`. Of any other
+    type than a struct there are none.
     """
     if not issubclass(type, msgspec.Struct):
-        return ()
+        return []
     hints = get_type_hints(type, include_extras=True)
-    fields = [(name, hints[name], "x-key" in str(hints[name])) for name in type.__struct_fields__]
-    return tuple((name, holds_keys) for name, hint, holds_keys in fields if holds_keys or not _scalar(hint))
+    keys = [name for name in type.__struct_fields__ if "x-key" in str(hints[name])]
+    rest = [name for name in type.__struct_fields__ if name not in keys and not _scalar(hints[name])]
+    return [
+        (tuple(names), _taker(names), holds_keys)
+        for names, holds_keys in ((keys, True), (rest, False))
+        if names
+    ]
+
+
+def _taker(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda value: (getattr(value, names[0]),)
 
 
 def _scalar(hint: Any) -> bool:

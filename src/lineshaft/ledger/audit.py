@@ -116,12 +116,12 @@ class Audit:
             "reason": _storable(entry.reason),
             "prev_hash": prev_hash,
         }
-        return row | {"hash": hash_of(row)}
+        return row | {"hash": hash_of([row[name] for name in HASHED])}
 
 
-def hash_of(row: Mapping[Any, Any]) -> str:
-    """SHA-256, hex, of the row's fields as a JSON array in the order of HASHED."""
-    return hashlib.sha256(msgspec.json.encode([row[name] for name in HASHED])).hexdigest()
+def hash_of(fields: Sequence[Any]) -> str:
+    """SHA-256, hex, of a row's fields, in the order of HASHED, as a JSON array."""
+    return hashlib.sha256(msgspec.json.encode(fields)).hexdigest()
 
 
 def _storable(text: str) -> str:

@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Connection, Row, select
 
 from lineshaft.core.errors import ConfigError
-from lineshaft.ledger.audit import FIRST, hash_of
+from lineshaft.ledger.audit import FIRST, HASHED, hash_of
 from lineshaft.store.schema import audit, audit_heads
 
 __all__ = ["AuditFinding", "AuditReport", "ChainHead", "verify_audit"]
@@ -81,7 +81,8 @@ def verify_audit(connection: Connection, noted: Sequence[ChainHead] = ()) -> Aud
 
 
 def _rows(connection: Connection) -> Iterator[Row[Any]]:
-    ordered = select(audit).order_by(audit.c.chain, audit.c.seq).execution_options(yield_per=_BATCH)
+    columns = [audit.c[name] for name in (*HASHED, "hash")]
+    ordered = select(*columns).order_by(audit.c.chain, audit.c.seq).execution_options(yield_per=_BATCH)
     yield from connection.execute(ordered)
 
 
@@ -108,7 +109,7 @@ class _Check:
         elif row.prev_hash != before.hash:
             expected = f"the hash {before.hash or 'of a first row'} of the row before"
             self._find(row.chain, row.seq, "order", expected, row.prev_hash or "none")
-        computed = hash_of(row._mapping)
+        computed = hash_of(tuple(row)[:-1])
         if computed != row.hash:
             self._find(row.chain, row.seq, "edited", f"hash {row.hash}", f"{computed} of what it says now")
         head = self._heads.get(row.chain)

@@ -2,7 +2,8 @@
 
 from lineshaft.processes.context import Approval, Context, WaitTimedOut
 from lineshaft.processes.corrective_maintenance import corrective_maintenance
-from lineshaft.processes.definition import ProcessDefinition, process
+from lineshaft.processes.declare import process
+from lineshaft.processes.definition import ProcessDefinition
 from lineshaft.processes.engine import Engine
 
 SHIPPED: dict[str, tuple[ProcessDefinition, ...]] = {corrective_maintenance.name: (corrective_maintenance,)}

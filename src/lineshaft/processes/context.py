@@ -14,7 +14,7 @@ import random
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextvars import copy_context
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -29,6 +29,7 @@ from lineshaft.core.ids import business_key
 from lineshaft.core.ports import CallPort
 from lineshaft.core.values import Command, Event, Origin, Value
 from lineshaft.processes.branch import CURRENT, Branch
+from lineshaft.processes.definition import ProcessDefinition
 from lineshaft.processes.history import History
 from lineshaft.processes.records import (
     ENDED,
@@ -41,9 +42,6 @@ from lineshaft.processes.records import (
     in_order,
 )
 from lineshaft.processes.stops import Park, Stopped, Suspend, Unwind
-
-if TYPE_CHECKING:
-    from lineshaft.processes.definition import ProcessDefinition
 
 __all__ = ["APPROVAL", "Approval", "Context", "Journal", "WaitTimedOut"]
 

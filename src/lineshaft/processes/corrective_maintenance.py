@@ -45,7 +45,7 @@ from lineshaft.model.procurement import PurchaseRequisition, RequisitionReason
 from lineshaft.model.production import CapacitySignal, EquipmentRef, ProductionContext
 from lineshaft.processes.completion import hours_of, validated
 from lineshaft.processes.context import Context
-from lineshaft.processes.definition import process
+from lineshaft.processes.declare import process
 
 __all__ = ["Disposition", "MaintenanceOutcome", "corrective_maintenance"]
 

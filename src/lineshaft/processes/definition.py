@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, get_type_hints
 
 from lineshaft.contracts.capability import Capability, Operation
 from lineshaft.contracts.event import EventContract
 from lineshaft.contracts.schema import PayloadSchema
 from lineshaft.core.values import Value
-from lineshaft.processes.context import Context
 
-__all__ = ["ProcessDefinition", "process", "with_children"]
-
-T = TypeVar("T", bound=Value)
-R = TypeVar("R", bound=Value)
+__all__ = ["ProcessDefinition", "with_children"]
 
 
 class ProcessDefinition:
@@ -37,7 +33,7 @@ class ProcessDefinition:
         waits_on: Sequence[EventContract[Any]],
         children: Sequence[ProcessDefinition],
         owner: str,
-        run: Callable[[Context, Any], Awaitable[Value]],
+        run: Callable[..., Awaitable[Value]],
     ) -> None:
         self.name = name
         self.version = version
@@ -83,30 +79,3 @@ def with_children(definitions: Sequence[ProcessDefinition]) -> Iterator[ProcessD
     for definition in definitions:
         yield definition
         yield from with_children(definition.children)
-
-
-def process(
-    *,
-    name: str,
-    version: int,
-    starts_on: EventContract[T] | None = None,
-    key: Callable[[T], str],
-    uses: Sequence[type[Capability]] = (),
-    waits_on: Sequence[EventContract[Any]] = (),
-    children: Sequence[ProcessDefinition] = (),
-    owner: str,
-) -> Callable[[Callable[[Context, T], Awaitable[R]]], ProcessDefinition]:
-    def define(run: Callable[[Context, T], Awaitable[R]]) -> ProcessDefinition:
-        return ProcessDefinition(
-            name=name,
-            version=version,
-            starts_on=starts_on,
-            key=key,
-            uses=uses,
-            waits_on=waits_on,
-            children=children,
-            owner=owner,
-            run=run,
-        )
-
-    return define
