@@ -77,6 +77,26 @@ def test_a_name_like_no_other_is_answered_with_the_known_ones(tmp_path: Path) ->
     assert finding == "lineshaft.yaml:4: console.zzz: is unknown; known: host, port"
 
 
+def test_a_policy_that_cannot_work_is_told_with_its_lines(tmp_path: Path) -> None:
+    text = (
+        LEAST + "systems:\n  erp:\n    connector: tryton\n    policy:\n"
+        "      waiting: 0\n      rate_per_s: -1\n      maintenance:\n"
+        '        - {days: [sat], from: "22:00", to: "25:00"}\n'
+        '        - {days: [someday], from: "22:00", till: "23:00"}\n'
+    )
+    found = findings_of(written(tmp_path, text))
+    assert {finding.split(": ")[1] for finding in found} == {
+        "systems.erp.policy.waiting",
+        "systems.erp.policy.rate_per_s",
+        "systems.erp.policy.maintenance.0.to",
+        "systems.erp.policy.maintenance.1",
+        "systems.erp.policy.maintenance.1.days.0",
+        "systems.erp.policy.maintenance.1.till",
+    }
+    lines = [int(finding.split(":")[1]) for finding in found]
+    assert set(lines) == {8, 9, 11, 12}
+
+
 def test_what_a_type_cannot_say_is_checked_as_well(tmp_path: Path) -> None:
     text = (
         LEAST.replace("Europe/Berlin", "Europe/Leipzig")
@@ -84,7 +104,10 @@ def test_what_a_type_cannot_say_is_checked_as_well(tmp_path: Path) -> None:
     )
     found = findings_of(written(tmp_path, text))
     assert found[0].startswith("lineshaft.yaml:3: 'Europe/Leipzig' is no IANA time zone")
-    assert found[1] == "lineshaft.yaml:6: 'other' is no process; known: corrective_maintenance"
+    assert found[1] == (
+        "lineshaft.yaml:6: 'other' is no process; known: corrective_maintenance"
+        " (one of your own is named as package.module:name)"
+    )
 
 
 @pytest.mark.parametrize(

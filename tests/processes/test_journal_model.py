@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import Connection, Engine, Table, select
 
 from lineshaft.core.clock import rfc3339
@@ -51,7 +52,10 @@ NOW = rfc3339(AT)
 WORKERS = st.sampled_from(["w1", "w2"])
 IDS = ["p1", "p2", "p3"]
 KEYS = ["k1", "k2"]
-EXAMPLES = 20
+EXAMPLES = 25
+ENDS = [ProcessState.COMPLETED, ProcessState.PARKED, ProcessState.ABORTED]
+TURNS = ["suspend", "suspend", "suspend", "suspend", "take", "take", "deliver", "deliver", "claim_due"]
+TURNS += ["expire", "finish", "act", "skip", "crash", "start"]
 TABLES = (processes, process_steps, process_waits, process_actions, signals, business_keys)
 DATA = msgspec.json.encode(Posting(reference="k", amount=1)).decode()
 
@@ -95,7 +99,11 @@ class Directly:
 
     def __init__(self, engine: Engine) -> None:
         self._writing = engine.execution_options(writes=True)
-        self.twice = False
+        self.twice = 0
+
+    def look(self, question: Callable[[Connection], T]) -> T:
+        with self._writing.begin() as connection:
+            return question(connection)
 
     def do(self, unit: Callable[[Connection], T]) -> T:
         for _ in range(self.twice):
@@ -108,8 +116,7 @@ class Directly:
         return self.do(unit)
 
     async def read(self, question: Callable[[Connection], T]) -> T:
-        with self._writing.begin() as connection:
-            return question(connection)
+        return self.look(question)
 
 
 class Journal(RuleBasedStateMachine):
@@ -127,115 +134,106 @@ class Journal(RuleBasedStateMachine):
         self.held: dict[tuple[str, str], tuple[Instance, dict[str, Step]]] = {}
         self.settled: dict[tuple[str, str], tuple[str, str]] = {}
         self.events = 0
+        for worker in ("w1", "w2"):
+            for process_id in IDS[:2]:
+                start = Start(instance(process_id, worker), [])
+                self.store.do(partial(journal.start_together, starts=[start]))
+                if self.model.start(process_id, worker):
+                    self.lists[worker].add(process_id)
+
+    @rule(data=st.data(), turn=st.sampled_from(TURNS), worker=WORKERS, twice=st.sampled_from([0, 0, 1]))
+    def go_on(self, data: st.DataObject, turn: str, worker: str, twice: int) -> None:
+        self.store.twice = twice
+        getattr(self, turn)(worker, data)
+
+    @invariant()
+    def it_is_as_the_model_says(self) -> None:
+        if hasattr(self, "model"):
+            self._compare()
 
     # what workers do
 
-    @rule(process_id=st.sampled_from(IDS), worker=WORKERS, twice=st.booleans())
-    def start(self, process_id: str, worker: str, twice: bool) -> None:
-        self.store.twice = twice
+    def start(self, worker: str, data: st.DataObject) -> None:
+        process_id = data.draw(st.sampled_from(IDS))
         start = Start(instance(process_id, worker), [("business_key", process_id)])
         (begun,) = self.store.do(lambda connection: journal.start_together(connection, [start]))
-        assert begun == (self.model.start(process_id, worker) and not twice)
+        assert begun == (self.model.start(process_id, worker) and not self.store.twice)
         self.lists[worker].add(process_id)
 
-    @rule(key=st.sampled_from(KEYS), worker=WORKERS, again=st.booleans(), twice=st.booleans())
-    def deliver(self, key: str, worker: str, again: bool, twice: bool) -> None:
-        self.store.twice = twice
-        self.events += not (again and self.events)
-        known = self.model.key_of(f"e{self.events}") or key
+    def deliver(self, worker: str, data: st.DataObject) -> None:
+        """A new event, or the last one told again."""
+        self.events += not (self.events and data.draw(st.integers(0, 3)) == 0)
+        event_id = f"e{self.events}"
+        key = self.model.key_of(event_id) or data.draw(st.sampled_from(KEYS))
+        at = f"{self.events:04}"
         woken = self.store.do(
-            lambda connection: waits.deliver(
-                connection, f"e{self.events}", BOOKED.type, known, DATA, f"{self.events:04}", worker=worker
-            )
+            lambda connection: waits.deliver(connection, event_id, BOOKED.type, key, DATA, at, worker=worker)
         )
-        assert sorted(woken) == sorted(self.model.deliver(f"e{self.events}", BOOKED.type, known, worker))
+        assert sorted(woken) == sorted(self.model.deliver(event_id, BOOKED.type, key, worker))
         self.lists[worker].update(woken)
 
-    @rule(worker=WORKERS, data=st.data())
-    def take(self, worker: str, data: st.DataObject) -> None:
-        ready = sorted(each for each in self.lists[worker] if (worker, each) not in self.held)
-        if ready:
-            process_id = data.draw(st.sampled_from(ready))
+    def take(self, _: str, data: st.DataObject) -> None:
+        on_lists = {(worker, each) for worker, every in self.lists.items() for each in every}
+        if ready := sorted(on_lists - self.held.keys()):
+            worker, process_id = data.draw(st.sampled_from(ready))
             self.lists[worker].discard(process_id)
-            found, steps = self.store.do(lambda connection: journal.load(connection, process_id))
+            found, steps = self.store.look(partial(journal.load, process_id=process_id))
             if found.state is ProcessState.RUNNING and found.worker == worker:
                 self.held[worker, process_id] = (found, {step.step: step for step in steps})
 
-    @precondition(lambda self: self.held)
-    @rule(data=st.data(), twice=st.booleans())
-    def suspend(self, data: st.DataObject, twice: bool) -> None:
-        worker, process_id = data.draw(st.sampled_from(sorted(self.held)))
-        found, steps = self.held[worker, process_id]
-        if found.wanted:
-            return self.leave(worker, process_id, found, twice)
+    def suspend(self, _: str, data: st.DataObject) -> None:
+        worker, process_id, found, steps = self._draw_held(data)
+        if found is None or self._leaves(worker, process_id, found):
+            return
         del self.held[worker, process_id]
-        self.store.twice = twice
-        pending = [
-            self._pending(process_id, steps, *each)
-            for each in self._asked(process_id, steps)
-            if each[0] not in steps or not steps[each[0]].state.is_settled
-        ]
+        pending = [self._pending(process_id, steps, *each) for each in self._asked(process_id, steps)]
         done = self.store.do(
             lambda connection: journal.suspend(
                 connection, Save(process_id, (), ()), pending, "", NOW, worker=worker, wanted=""
             )
         )
-        expected = self.model.suspend(process_id, worker, pending)
-        assert done == (expected and not twice)
+        assert done == (self.model.suspend(process_id, worker, pending) and not self.store.twice)
         if not done:
             self.lists[worker].add(process_id)
 
-    @precondition(lambda self: self.held)
-    @rule(data=st.data(), twice=st.booleans())
-    def expire(self, data: st.DataObject, twice: bool) -> None:
+    def expire(self, _: str, data: st.DataObject) -> None:
         """A wait's time is over, as its worker sees it; it goes on with what came of that."""
-        worker, process_id = data.draw(st.sampled_from(sorted(self.held)))
-        found, steps = self.held[worker, process_id]
-        open_waits = [
-            each
-            for each in self._asked(process_id, steps)
-            if each[1] != ENDED and (each[0] not in steps or not steps[each[0]].state.is_settled)
-        ]
-        if not open_waits or found.wanted or self.model.at[process_id].worker != worker:
+        worker, process_id, found, steps = self._draw_held(data)
+        if found is None or found.wanted or self.model.at[process_id].worker != worker:
             return
-        self.store.twice = twice
-        path, event_type, key = data.draw(st.sampled_from(open_waits))
-        step = self._pending(process_id, steps, path, event_type, key).step
-        left = self.store.do(
-            lambda connection: waits.expire(connection, process_id, step, event_type, key, NOW)
-        )
-        assert (left.state, left.ref) == self.model.expire(process_id, path, event_type, key)
-        steps[path] = left
+        asked = [each for each in self._asked(process_id, steps) if each[1] != ENDED]
+        if asked:
+            path, event_type, key = data.draw(st.sampled_from(asked))
+            step = self._pending(process_id, steps, path, event_type, key).step
+            left = self.store.do(
+                lambda connection: waits.expire(connection, process_id, step, event_type, key, NOW)
+            )
+            assert (left.state, left.ref) == self.model.expire(process_id, path, event_type, key)
+            steps[path] = left
 
-    @precondition(lambda self: self.held)
-    @rule(
-        data=st.data(),
-        state=st.sampled_from([ProcessState.COMPLETED, ProcessState.PARKED, ProcessState.ABORTED]),
-        twice=st.booleans(),
-    )
-    def finish(self, data: st.DataObject, state: ProcessState, twice: bool) -> None:
-        worker, process_id = data.draw(st.sampled_from(sorted(self.held)))
-        found, _ = self.held[worker, process_id]
-        self.leave(worker, process_id, found, twice, state)
+    def finish(self, _: str, data: st.DataObject) -> None:
+        worker, process_id, found, _ = self._draw_held(data)
+        if found is not None and not self._leaves(worker, process_id, found):
+            self._leave(worker, process_id, data.draw(st.sampled_from(ENDS)), "")
 
-    def leave(
-        self, worker: str, process_id: str, found: Instance, twice: bool, state: ProcessState | None = None
-    ) -> None:
-        del self.held[worker, process_id]
-        self.store.twice = twice
+    def _leaves(self, worker: str, process_id: str, found: Instance) -> bool:
+        """One of which it is known that it has to end does so."""
         ends = {"abort": ProcessState.ABORTED, "cancel": ProcessState.CANCELLED}
-        end = ends.get(found.wanted) or state
-        assert end is not None
-        finish = Finish(save=Save(process_id, (), ()), state=end, worker=worker, at=NOW, wanted=found.wanted)
+        if found.wanted:
+            self._leave(worker, process_id, ends[found.wanted], found.wanted)
+        return bool(found.wanted)
+
+    def _leave(self, worker: str, process_id: str, state: ProcessState, wanted: str) -> None:
+        del self.held[worker, process_id]
+        save = Save(process_id, (), ())
+        finish = Finish(save=save, state=state, worker=worker, at=NOW, wanted=wanted)
         (woken,) = self.store.do(lambda connection: journal.finish_together(connection, [finish]))
-        told = self.model.finish(process_id, worker, end, found.wanted)
+        told = self.model.finish(process_id, worker, state, wanted)
         assert set(told) <= set(woken) <= {*told, process_id}
         self.lists[worker].update(woken)
 
-    @rule(worker=WORKERS, twice=st.booleans())
-    def claim_due(self, worker: str, twice: bool) -> None:
+    def claim_due(self, worker: str, data: st.DataObject) -> None:
         """What is due at once: the times of waits are far away."""
-        self.store.twice = twice
         claimed: set[str] = set()  # as the engine remembers it
 
         def unit(connection: Connection) -> None:
@@ -245,45 +243,39 @@ class Journal(RuleBasedStateMachine):
         assert claimed == self.model.claim_due(worker)
         self.lists[worker].update(claimed)
 
-    @rule(worker=WORKERS, restarts=st.booleans())
-    def crash(self, worker: str, restarts: bool) -> None:
+    def crash(self, worker: str, data: st.DataObject) -> None:
         """All that a worker had in its head is gone; it starts again, or the other takes its work over."""
         self.held = {key: value for key, value in self.held.items() if key[0] != worker}
         self.lists[worker] = set()
-        heir = worker if restarts else {"w1": "w2", "w2": "w1"}[worker]
+        heir = data.draw(WORKERS)
         self.lists[heir].update(self.store.do(lambda connection: journal.take_over(connection, worker, heir)))
         self.model.take_over(worker, heir)
 
     # what people do
 
-    @precondition(lambda self: self.model.at)
-    @rule(
-        data=st.data(),
-        what=st.sampled_from(["abort", "cancel", "terminate", "retry", "skip", "skip"]),
-        twice=st.booleans(),
-    )
-    def act(self, data: st.DataObject, what: str, twice: bool) -> None:
-        self.store.twice = twice
-        process_id = data.draw(st.sampled_from(sorted(self.model.at)))
-        if not self.model.allows(process_id, what):
-            return
-        if what == "skip":
-            open_waits = self.model.open_waits(process_id)
-            if not open_waits:
-                return
-            path = data.draw(st.sampled_from(open_waits))
+    def act(self, _: str, data: st.DataObject) -> None:
+        what = data.draw(st.sampled_from(["abort", "cancel", "terminate", "retry", "retry"]))
+        able = [process_id for process_id in sorted(self.model.at) if self.model.allows(process_id, what)]
+        if able:
+            process_id = data.draw(st.sampled_from(able))
+            asyncio.run(getattr(self.actions, what)(process_id, by="x", reason="y"))
+            getattr(self.model, what)(process_id)
+
+    def skip(self, _: str, data: st.DataObject) -> None:
+        able = [
+            (process_id, path)
+            for process_id in sorted(self.model.at)
+            if self.model.allows(process_id, "skip")
+            for path in self.model.open_waits(process_id)
+        ]
+        if able:
+            process_id, path = data.draw(st.sampled_from(able))
             asyncio.run(self.actions.skip(process_id, DATA.encode(), by="x", reason="y", step=path))
             self.model.skip(process_id, path)
-            return
-        asyncio.run(getattr(self.actions, what)(process_id, by="x", reason="y"))
-        getattr(self.model, what)(process_id)
 
     # what must hold
 
-    @invariant()
-    def it_is_as_the_model_says(self) -> None:
-        if not hasattr(self, "model"):
-            return
+    def _compare(self) -> None:
         rows, steps, held = self._rows(processes, process_steps, process_waits)
         assert {row["process_id"]: (row["state"], row["worker"], row["wanted"]) for row in rows} == {
             process_id: (each.state, each.worker, each.wanted) for process_id, each in self.model.at.items()
@@ -308,12 +300,27 @@ class Journal(RuleBasedStateMachine):
         with self.engine.connect() as connection:
             return [[dict(row._mapping) for row in connection.execute(select(each))] for each in tables]
 
+    def _draw_held(self, data: st.DataObject) -> tuple[str, str, Instance | None, dict[str, Step]]:
+        """What somebody is at work on; what is on a list is taken up first."""
+        if not self.held:
+            self.take("", data)
+        if not self.held:
+            return "", "", None, {}
+        worker, process_id = data.draw(st.sampled_from(sorted(self.held)))
+        return worker, process_id, *self.held[worker, process_id]
+
     def _asked(self, process_id: str, steps: dict[str, Step]) -> list[tuple[str, str, str]]:
-        """The first group that is not all settled, as a replay of what was loaded comes to it."""
+        """What is open of the first group that is not all settled, as a replay of what was loaded has it."""
         number = 0
-        while all(path in steps and steps[path].state.is_settled for path, _, _ in group(process_id, number)):
+        while True:
+            asked = [
+                each
+                for each in group(process_id, number)
+                if each[0] not in steps or not steps[each[0]].state.is_settled
+            ]
+            if asked:
+                return asked
             number += 1
-        return group(process_id, number)
 
     def _pending(
         self, process_id: str, steps: dict[str, Step], path: str, event_type: str, key: str

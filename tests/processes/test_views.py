@@ -106,7 +106,7 @@ async def test_everything_about_one_that_was_corrected(house: Build, answers: An
     assert done["input"]["rule"] == "r1"
     (action,) = done["actions"]
     assert (action["actor"], action["action"], action["reason"]) == ("anna", "correct", WHY["reason"])
-    assert msgspec.json.decode(action["detail"]["after"])["reference"] == "other"
+    assert action["detail"]["after"]["reference"] == "other"
     assert actions(done) == ["fork"]
     assert done["next"][0]["command"].startswith(f"lineshaft processes fork {done['process_id']} --step 1 ")
 

@@ -29,6 +29,8 @@ __all__ = ["processes"]
 
 processes = typer.Typer(help="Instances of processes: see them, and steer them.", no_args_is_help=True)
 
+_BECOMES = {"abort": "is being aborted", "cancel": "is being cancelled", "fork": "stays as it is"}
+
 
 class State(StrEnum):
     """`ProcessState`, and some of them together."""
@@ -321,7 +323,8 @@ def _say_done(told: dict[str, Any]) -> None:
     elif told.get("dry_run"):
         said = f"[green]ok[/] the value can be taken; nothing was changed of {escape(which)}"
     else:
-        said = f"[green]{told['action']}[/] {escape(which)} is {told['state']}"
+        becomes = _BECOMES.get(told["action"], f"is {told['state']}")
+        said = f"[green]{told['action']}[/] {escape(which)} {becomes}"
         if told.get("forked"):
             said += f"; its copy is {told['forked']}"
         if not told["node_runs"]:

@@ -138,13 +138,20 @@ def _print_step(out: Console, step: Row, zone: ZoneInfo) -> None:
         "asked": step["input"],
         "corrected": step["corrected"],
         "gave": step["output"],
-        "error": step["error"],
+        "error": _fault(step["error"]),
         "ref": step["ref"],
     }
     for title, value in told.items():
         if value:
             text = value if isinstance(value, str) else _pretty(value)
             out.print(f"{'':<16} [dim]{title}[/] {escape(text)}", highlight=False, soft_wrap=True)
+
+
+def _fault(error: Row | None) -> str:
+    if error is None:
+        return ""
+    hint = f" ({error['hint']})" if error["hint"] else ""
+    return f"{error['code']}: {error['message']}{hint}"
 
 
 def _state(state: str) -> str:

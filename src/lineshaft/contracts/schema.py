@@ -127,11 +127,7 @@ def _fields(type: type[Any]) -> list[tuple[tuple[str, ...], Callable[[Any], tupl
     hints = get_type_hints(type, include_extras=True)
     keys = [name for name in type.__struct_fields__ if "x-key" in str(hints[name])]
     rest = [name for name in type.__struct_fields__ if name not in keys and not _scalar(hints[name])]
-    return [
-        (tuple(names), _taker(names), holds_keys)
-        for names, holds_keys in ((keys, True), (rest, False))
-        if names
-    ]
+    return [(tuple(names), _taker(names), names is keys) for names in (keys, rest) if names]
 
 
 def _taker(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:

@@ -64,9 +64,7 @@ class Asked(msgspec.Struct, kw_only=True):
     claim: Claim | None = None
 
 
-def claim_together(
-    connection: Connection, asked: Sequence[Asked], audit: Audit, worker: str
-) -> list[Claim]:
+def claim_together(connection: Connection, asked: Sequence[Asked], audit: Audit, worker: str) -> list[Claim]:
     """Inside a unit of work. worker: our name among the workers, empty where we are the only one."""
     first = {each.row["call_id"]: each for each in reversed(asked)}
     new = inserted(connection, calls, [first[call_id].row for call_id in sorted(first)])  # the same for all

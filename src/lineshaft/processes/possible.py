@@ -36,7 +36,7 @@ def possible(shown: Mapping[str, Any], loaded: Mapping[str, Sequence[int]]) -> l
 
 def _possible(action: str, shown: Mapping[str, Any], effect: str, *more: str) -> Possible:
     words = ["lineshaft", "processes", action, shown["process_id"], *more, *_WHY]
-    return Possible(action=action, command=shlex.join(words).replace("'…'", "…"), effect=effect)
+    return Possible(action=action, command=shlex.join(words), effect=effect)
 
 
 def _moves(shown: Mapping[str, Any], versions: Sequence[int]) -> Iterator[Possible]:

@@ -169,7 +169,7 @@ def shown(
         "steps": [_step(step) for step in sorted(document.steps, key=lambda step: in_order(step["step"]))],
         "actions": [
             {name: action[name] for name in ("at", "actor", "action", "step", "reason")}
-            | {"detail": _said(action["detail"])}
+            | {"detail": _detail(action["detail"])}
             for action in sorted(document.actions, key=lambda action: str(action["at"]))
         ],
     }
@@ -223,6 +223,12 @@ def _family(connection: Connection, document: ProcessDocument) -> dict[str, Any]
         "forks": told(set(forks)),
         "originals": told({process["forked_from"]}),
     }
+
+
+def _detail(text: str) -> dict[str, Any]:
+    """Values in it are JSON themselves."""
+    detail: dict[str, Any] = _said(text) or {}
+    return detail | {name: _said(detail[name]) for name in ("before", "after", "value") if name in detail}
 
 
 def _said(text: str) -> Any:

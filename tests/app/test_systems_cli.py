@@ -1,0 +1,82 @@
+"""`lineshaft systems`: who is not to be called until when."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from lineshaft.app.cli import app
+from lineshaft.core.errors import ConfigError
+
+SETTINGS = """\
+enterprise: northspring
+plant: leipzig
+time_zone: Europe/Berlin
+systems:
+  erp:
+    connector: rest
+    title: Tryton
+    options: {url: "http://127.0.0.1:1", mapping: erp.yaml}
+    policy: {maintenance: [{days: [sat], from: "22:00", to: "02:00"}]}
+  cmms: {connector: rest, options: {url: "http://127.0.0.1:1", mapping: cmms.yaml}}
+"""
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> CliRunner:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LINESHAFT_CONFIG", raising=False)
+    (tmp_path / "lineshaft.yaml").write_text(SETTINGS)
+    return CliRunner()
+
+
+def listed(cli: CliRunner) -> dict[str, dict[str, object]]:
+    found = cli.invoke(app, ["systems", "list", "--json"])
+    assert found.exit_code == 0
+    return {row["system"]: row for row in json.loads(found.stdout)}
+
+
+def test_a_system_is_paused_and_resumed_and_both_are_in_the_audit(cli: CliRunner) -> None:
+    pause = ["systems", "pause", "ERP", "--until", "2126-11-21T14:00Z", "--reason", "upgrade", "--by", "jo"]
+    assert cli.invoke(app, pause).stdout == "erp is paused until 2126-11-21 15:00 CET\n"
+    rows = listed(cli)
+    assert rows["erp"] == {
+        "system": "erp",
+        "title": "Tryton",
+        "maintenance": ["sat 22:00-02:00"],
+        "paused_until": "2126-11-21T14:00:00.000000Z",
+        "by": "jo",
+        "reason": "upgrade",
+    }
+    assert rows["cmms"]["paused_until"] is None
+    assert "2126-11-21 15:00 CET" in cli.invoke(app, ["systems", "list"]).stdout
+
+    assert cli.invoke(app, ["systems", "resume", "erp", "--reason", "done", "--by", "jo"]).exit_code == 0
+    assert listed(cli)["erp"]["paused_until"] is None
+    audit = json.loads(cli.invoke(app, ["audit", "list", "--json"]).stdout)
+    assert {(row["action"], row["subject"], row["actor"], row["reason"]) for row in audit} == {
+        ("system.paused", "erp", "jo", "upgrade"),
+        ("system.resumed", "erp", "jo", "done"),
+    }
+
+
+def test_a_time_without_an_offset_is_the_plants(cli: CliRunner) -> None:
+    cli.invoke(app, ["systems", "pause", "erp", "--until", "2126-07-01T14:00", "--reason", "x"])
+    assert listed(cli)["erp"]["paused_until"] == "2126-07-01T12:00:00.000000Z"
+
+
+@pytest.mark.parametrize(
+    ("name", "until", "said"),
+    [
+        ("mes", "2126-07-01T14:00", "there is no system 'mes'"),
+        ("erp", "tomorrow", "'tomorrow' is no time"),
+        ("erp", "2020-01-01T00:00Z", "is in the past"),
+    ],
+)
+def test_what_cannot_be_is_refused(name: str, until: str, said: str, cli: CliRunner) -> None:
+    result = cli.invoke(app, ["systems", "pause", name, "--until", until, "--reason", "x"])
+    assert isinstance(result.exception, ConfigError)
+    assert said in result.exception.message
