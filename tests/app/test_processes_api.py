@@ -89,7 +89,7 @@ async def test_one_is_shown_by_id_or_business_key(api: Api) -> None:
     missing = await api.get("/nothing", 404)
     assert (missing["code"], missing["detail"]) == (
         "no_such_process",
-        "there is no process 'nothing' (see `lineshaft processes list --state all`)",
+        "there is no process 'nothing' (see `lineshaft processes list`)",
     )
     ambiguous = await api.get("/PUMP-7", 409)
     assert (ambiguous["code"], len(ambiguous["errors"])) == ("ambiguous_process", 2)

@@ -39,4 +39,6 @@ def test_a_fingerprint_is_of_every_byte() -> None:
 
 
 def test_new_ids_differ() -> None:
-    assert len({new_id() for _ in range(1000)}) == 1000
+    made = [uuid.UUID(new_id()) for _ in range(1000)]
+    assert len(set(made)) == 1000
+    assert {(one.version, one.variant) for one in made} == {(4, uuid.RFC_4122)}

@@ -46,7 +46,9 @@ def test_the_provider_of_the_application_gets_the_spans(monkeypatch: pytest.Monk
     assert seen.parent is not None
 
 
-@pytest.mark.parametrize("broken", ["nonsense", f"00-{'0' * 32}-{'b' * 16}-01", f"00-{'a' * 32}-{'0' * 16}-01"])
+@pytest.mark.parametrize(
+    "broken", ["nonsense", f"00-{'0' * 32}-{'b' * 16}-01", f"00-{'a' * 32}-{'0' * 16}-01"]
+)
 def test_a_broken_traceparent_begins_a_new_trace(broken: str) -> None:
     with span("one", broken) as begun:
         assert begun.startswith("00-")

@@ -198,7 +198,7 @@ async def test_many_go_in_small_batches_and_twice_is_once(house: Build) -> None:
     here.pass_time(91 * 86400)
     twice = Twice()
     assert await archive(here, twice).sweep_all() == Swept(archived=60, deleted=0)
-    assert twice.writes == 3
+    assert twice.writes == 6
     assert await live(here) == []
 
 

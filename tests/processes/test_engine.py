@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from lineshaft.core.clock import rfc3339
 from lineshaft.core.errors import (
     BusinessFault,
     ContractViolation,
@@ -17,9 +16,9 @@ from lineshaft.core.errors import (
     PermanentFault,
     TransientFault,
 )
-from lineshaft.core.values import Event, Value
+from lineshaft.core.values import Event
 from lineshaft.model.condition import ThresholdExceeded
-from lineshaft.processes import Context, ProcessDefinition, WaitTimedOut, process
+from lineshaft.processes import Context, ProcessDefinition, WaitTimedOut
 from lineshaft.store import Store
 from lineshaft.store.schema import exceptions, outbox, process_steps, process_waits, processes
 from tests.books import BOOKED, Account, Books, Posting
@@ -29,34 +28,7 @@ from tests.waiting import until
 
 from .conftest import Build
 from .plant import Answers, booked_event, started_by
-
-HOUR = timedelta(hours=1)
-
-
-class Result(Value, frozen=True, kw_only=True):
-    text: str = ""
-    amount: int = 0
-
-
-def defined(run: Any, *, version: int = 1, **changes: Any) -> ProcessDefinition:
-    from lineshaft.contracts.catalogue import THRESHOLD_EXCEEDED
-
-    facets: dict[str, Any] = {
-        "name": "test",
-        "version": version,
-        "starts_on": THRESHOLD_EXCEEDED,
-        "key": lambda value: value.rule,
-        "uses": (Books,),
-        "waits_on": (BOOKED,),
-        "owner": "maintenance",
-    }
-    return process(**facets | changes)(run)
-
-
-def posting(reference: str, amount: int = 1, ctx: Context | None = None) -> Posting:
-    """With the time of the process in it, so that a replay with another time diverges."""
-    account = rfc3339(ctx.now) if ctx else "x"
-    return Posting(reference=reference, amount=amount, account=account)
+from .shapes import HOUR, Result, defined, posting
 
 
 async def two_posts(ctx: Context, breach: ThresholdExceeded) -> Result:

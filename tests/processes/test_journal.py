@@ -1,70 +1,29 @@
-"""Waits and deliveries in every order, unit by unit: what the engine's tasks may interleave."""
+"""Starting, saving and ending, unit by unit: many at once, run twice, and with people in between."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
-import msgspec
+import pytest
 import pytest_asyncio
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from lineshaft.core.clock import rfc3339
-from lineshaft.core.ids import new_id
 from lineshaft.processes import journal
-from lineshaft.processes.journal import Instance, ProcessState, Step, StepState
+from lineshaft.processes.actions import Actions
+from lineshaft.processes.journal import Finish, Save
+from lineshaft.processes.records import ProcessState, Start, Step, StepState, in_order
+from lineshaft.processes.refusals import NoSuchProcess
 from lineshaft.store import Store
-from lineshaft.store.schema import process_waits, processes
-from tests.facts import AT
+from lineshaft.store.schema import business_keys, process_steps, processes
+from tests.clocks import ManualClock
 from tests.rows import rows
 
-NOW = rfc3339(AT)
-TYPE = "finance.posting.booked.v1"
+from .desk import NOW, Desk, instance, waiting
+from .plant import BERLIN
 
-
-def waiting(number: int = 0, state: StepState = StepState.WAITING) -> Step:
-    finished = NOW if state is StepState.TIMED_OUT else ""
-    return Step(
-        step=number, kind="wait", name=TYPE, state=state, input="{}", started_at=NOW, finished_at=finished
-    )
-
-
-class Desk:
-    """The journal's units, one process."""
-
-    def __init__(self, store: Store, process_id: str = "p1") -> None:
-        self.store = store
-        self.process_id = process_id
-
-    async def start(self, business_key: str = "k") -> bool:
-        instance = Instance(
-            process_id=self.process_id,
-            type="t",
-            version=1,
-            business_key=business_key,
-            state=ProcessState.RUNNING,
-            plant="NSP",
-            input="{}",
-            correlation_id="c",
-            causation_id="",
-            traceparent="",
-            started_at=NOW,
-        )
-        return await self.store.write(lambda connection: journal.start(connection, instance, [("k", "v")]))
-
-    async def wait(self, number: int = 0, state: StepState = StepState.WAITING, key: str = "k") -> Step:
-        step = waiting(number, state)
-        return await self.store.write(
-            lambda connection: journal.wait(connection, self.process_id, step, TYPE, key, 9e9, NOW)
-        )
-
-    async def deliver(self, event_id: str = "e1", data: str = '"first"', key: str = "k") -> list[str]:
-        return await self.store.write(
-            lambda connection: journal.deliver(connection, event_id, TYPE, key, data, NOW)
-        )
-
-    async def load(self) -> tuple[Instance, list[Step]]:
-        return await self.store.read(lambda connection: journal.load(connection, self.process_id))
+DONE = Step(
+    step="0", kind="call", name="n", state=StepState.DONE, input="{}", started_at=NOW, finished_at=NOW
+)
 
 
 @pytest_asyncio.fixture
@@ -74,136 +33,164 @@ async def desk(store: Store) -> Desk:
     return made
 
 
-async def test_a_key_starts_once(desk: Desk, store: Store) -> None:
-    assert not await desk.start()
-    assert len(await rows(store, processes)) == 1
-    assert await Desk(store, "p2").start("another")
+@pytest.fixture
+def actions(store: Store) -> Actions:
+    return Actions(store, [], lambda *_: None, ManualClock(), zone=BERLIN)
 
 
-async def test_a_wait_that_began_before_the_delivery_was_seen_does_not_undo_it(desk: Desk) -> None:
-    """The instance was loaded, the event came, the instance waits as it was loaded: a lost wake-up."""
-    await desk.wait()
-    assert await desk.deliver() == ["p1"]
-    left = await desk.wait()
-    assert (left.state, left.output) == (StepState.DONE, '"first"')
-    instance, (step,) = await desk.load()
-    assert (instance.state, step.state, step.ref) == ("running", "done", "e1")
+async def test_a_key_starts_once_however_many_come_together(store: Store) -> None:
+    starts = [Start(instance(f"p{number % 3}"), [("k", f"v{number % 3}")]) for number in range(9)]
+    began = await asyncio.gather(*(store.write_together(journal.start_together, start) for start in starts))
+    assert began == [True] * 3 + [False] * 6
+    assert len(await rows(store, processes)) == 3
+    assert [(row["key"], row["ref"]) for row in await rows(store, business_keys)] == [
+        ("v0", "p0"),
+        ("v1", "p1"),
+        ("v2", "p2"),
+    ]
 
 
-async def test_a_time_out_that_began_before_the_delivery_was_seen_takes_the_event(desk: Desk) -> None:
-    await desk.wait()
-    await desk.deliver()
-    assert (await desk.wait(state=StepState.TIMED_OUT)).state is StepState.DONE
-
-
-async def test_a_delivery_after_the_time_out_leaves_the_past_alone(desk: Desk) -> None:
-    await desk.wait()
-    assert (await desk.wait(state=StepState.TIMED_OUT)).state is StepState.TIMED_OUT
-    assert await desk.deliver() == []
-    instance, (step,) = await desk.load()
-    assert (instance.state, step.state) == ("running", "timed_out")
-    assert (await desk.wait(1)).output == '"first"'  # but the next wait has it
-
-
-async def test_a_delivery_told_again_wakes_again(desk: Desk, store: Store) -> None:
-    """The first time may have ended before it came to wake anybody."""
-    await desk.wait()
-    assert await desk.deliver() == ["p1"]
-    assert await desk.deliver() == ["p1"]
-    await store.write(
-        lambda connection: journal.set_state(connection, "p1", ProcessState.COMPLETED, NOW) and None
-    )
-    assert await desk.deliver() == []
-
-
-async def test_a_parked_instance_stays_parked(desk: Desk, store: Store) -> None:
-    await desk.wait()
-    await store.write(
-        lambda connection: journal.set_state(connection, "p1", ProcessState.PARKED, NOW) and None
-    )
-    assert await desk.deliver() == []
-    instance, (step,) = await desk.load()
-    assert (instance.state, step.state) == ("parked", "done")
-
-
-async def test_signals_are_taken_in_order_and_once_each(desk: Desk) -> None:
-    for number in range(3):
-        await desk.deliver(f"e{number}", f"{number}")
-        await desk.deliver(f"e{number}", f"{number}")
-    assert [(await desk.wait(number)).output for number in range(3)] == ["0", "1", "2"]
-    assert (await desk.wait(3)).state is StepState.WAITING
-
-
-async def test_other_keys_wake_nobody(desk: Desk) -> None:
-    await desk.wait()
-    assert await desk.deliver(key="other") == []
-    assert (await desk.load())[0].state == "waiting"
-
-
-async def test_due_and_next_wake(desk: Desk, store: Store) -> None:
-    async def due(now: float) -> list[str]:
-        return await store.read(lambda connection: journal.due(connection, now))
-
-    assert await store.read(journal.interrupted) == ["p1"]
-    assert await store.read(journal.next_wake) is None
-    await desk.wait()
-    assert await store.read(journal.interrupted) == []
-    assert await store.read(journal.next_wake) == 9e9
-    assert (await due(8.9e9), await due(9e9)) == ([], ["p1"])
-
-
-async def test_rows_come_back_as_they_were(desk: Desk, store: Store) -> None:
+async def test_rows_come_back_as_they_were(desk: Desk) -> None:
     step = Step(
-        step=0,
+        step="3.1.0",
         kind="call",
         name="n",
         state=StepState.REJECTED,
-        input='{"ü":1}',
-        output="",
+        input='{"ü":"\\u0000"}',
+        corrected="{}",
         error='{"code":"c"}',
         ref="r",
         attempts=3,
         started_at=NOW,
         finished_at=NOW,
     )
-    await store.write(lambda connection: journal.record(connection, "p1", step))
-    instance, (loaded,) = await desk.load()
+    assert await desk.save(step) == ""
+    found, (loaded,) = await desk.load()
     assert loaded == step
-    assert msgspec.structs.replace(loaded, step=0) == step
-    assert instance.wake_at is None
+    assert found == instance("p1", "w1")
 
 
-ACTIONS = st.lists(st.sampled_from(["wait", "timeout", "e1", "e2", "e3", "again"]), max_size=14)
+async def test_what_is_not_there_is_said_so(store: Store) -> None:
+    with pytest.raises(NoSuchProcess, match="nowhere"):
+        await Desk(store, "nowhere").load()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(actions=ACTIONS)
-async def test_any_interleaving_hands_over_each_event_once_and_changes_no_outcome(
-    actions: list[str], store: Store
+async def test_a_step_saved_again_is_one_row_with_the_last_outcome(desk: Desk, store: Store) -> None:
+    await desk.save(DONE)
+    await desk.save(Step(**{name: getattr(DONE, name) for name in DONE.__struct_fields__} | {"output": "2"}))
+    (row,) = await rows(store, process_steps)
+    assert row["output"] == "2"
+
+
+@pytest.mark.parametrize("wanted", ["abort", "cancel", "terminate"])
+async def test_a_save_tells_what_a_person_wants_meanwhile(
+    wanted: str, desk: Desk, store: Store, actions: Actions
 ) -> None:
-    """One instance that waits step after step; `again` and `e…` may be repeats, as after lost answers."""
-    desk = Desk(store, new_id())
-    key = new_id()
-    await desk.start(key)
-    step, outcomes, last = 0, dict[int, tuple[Any, str]](), None
-    for action in actions:
-        if action in ("wait", "timeout", "again"):
-            state = StepState.TIMED_OUT if action == "timeout" else StepState.WAITING
-            left = await desk.wait(step, state, key)
-            if left.state is not StepState.WAITING:
-                outcomes[step] = (left.state, left.output)
-                step += 1
-        else:
-            await desk.deliver(f"{key}-{action}", f'"{action}"', key)
-            last = action
-        _, steps = await desk.load()
-        recorded = {each.step: (each.state, each.output) for each in steps}
-        assert {number: recorded[number] for number in outcomes} == outcomes
-    taken = [output for state, output in outcomes.values() if state is StepState.DONE]
-    assert len(taken) == len(set(taken))
-    if last is not None and not taken and step == 0:
-        assert (await desk.wait(step, key=key)).state is StepState.DONE
-    found = [
-        row["event_id"] for row in await rows(store, process_waits) if row["process_id"] == desk.process_id
-    ]
-    assert len([event for event in found if event]) == len({event for event in found if event})
+    other = Desk(store, "p2")
+    await other.start()
+    await getattr(actions, wanted)("p1", by="x", reason="y")
+    together = [Save("p2", (), ()), Save("p1", (DONE,), ()), Save("p2", (), ())]
+    told = await asyncio.gather(*(store.write_together(journal.save_together, save) for save in together))
+    assert told == ["", wanted, ""]
+
+
+@pytest.mark.parametrize("state", [ProcessState.COMPLETED, ProcessState.PARKED])
+async def test_who_is_to_be_aborted_does_not_end_without_knowing(
+    state: ProcessState, desk: Desk, actions: Actions
+) -> None:
+    """Asked for while it did its last step: it has to look again."""
+    await actions.abort("p1", by="x", reason="y")
+    assert await desk.finish(state) == ["p1"]
+    assert await desk.state() == ("running", "w1")
+    assert await desk.finish(ProcessState.ABORTED, wanted="abort") == []
+    assert await desk.state() == ("aborted", "")
+
+
+async def test_who_is_to_be_cancelled_and_has_done_everything_is_done(desk: Desk, actions: Actions) -> None:
+    await actions.cancel("p1", by="x", reason="y")
+    assert await desk.finish() == []
+    assert await desk.state() == ("completed", "")
+
+
+async def test_it_does_not_rest_when_more_is_wanted_than_it_knows(desk: Desk, actions: Actions) -> None:
+    await actions.abort("p1", by="x", reason="y")
+    assert not await desk.suspend()
+    assert await desk.suspend(wanted="abort")
+
+
+async def test_who_was_terminated_stays_so_whatever_its_worker_says(desk: Desk, actions: Actions) -> None:
+    await actions.terminate("p1", by="x", reason="it hangs")
+    assert not await desk.suspend()
+    await desk.finish()
+    found, steps = await desk.load()
+    assert (found.state, steps) == ("terminated", [])
+
+
+async def test_an_end_that_is_told_twice_wakes_the_parent_twice(desk: Desk, store: Store) -> None:
+    """The first commit was not answered: who it woke has to be known all the same."""
+    await desk.suspend(desk.child())
+    child = Desk(store, "child", "w1")
+    await child.claim()
+    assert await child.finish() == ["p1"]
+    assert await child.finish() == ["child", "p1"]
+
+
+async def test_many_end_together_each_with_its_own(store: Store) -> None:
+    told: list[str] = []
+    for number in range(6):
+        await Desk(store, f"p{number}").start()
+
+    def finish(number: int) -> Finish:
+        parked = number % 2 == 0
+        return Finish(
+            save=Save(f"p{number}", (DONE,), ()),
+            state=ProcessState.PARKED if parked else ProcessState.COMPLETED,
+            worker="w1" if number != 4 else "another",
+            at=NOW,
+            result=f"{number}",
+            more=(lambda connection: told.append(f"p{number}")) if parked else None,
+        )
+
+    woken = await asyncio.gather(
+        *(store.write_together(journal.finish_together, finish(number)) for number in range(6))
+    )
+    assert woken == [[], [], [], [], ["p4"], []]
+    states = [(row["state"], row["result"]) for row in await rows(store, processes)]
+    assert states[:4] == [("parked", "0"), ("completed", "1"), ("parked", "2"), ("completed", "3")]
+    assert states[4:] == [("running", ""), ("completed", "5")]
+    assert sorted(set(told)) == ["p0", "p2"]
+
+
+async def test_an_end_stops_the_children_that_nobody_waits_for_any_more(desk: Desk, store: Store) -> None:
+    await desk.suspend(desk.child("0.0.0"), waiting("0.1.0"))
+    await desk.deliver()
+    assert await desk.finish(ProcessState.ABORTED) == []
+    child = (await rows(store, processes))[0]
+    assert (child["process_id"], child["state"], child["wanted"]) == ("child", "retrying", "abort")
+
+
+async def test_what_a_dead_worker_ran_goes_to_the_next(desk: Desk, store: Store) -> None:
+    for number in range(2, 5):
+        await Desk(store, f"p{number}", "w2" if number == 4 else "w1").start()
+    await Desk(store, "p3").finish()
+
+    def take(connection: Any) -> list[str]:
+        return journal.take_over(connection, "w1", "w2")
+
+    assert sorted(await store.write(take)) == ["p1", "p2", "p4"]
+    assert sorted(await store.write(take)) == ["p1", "p2", "p4"]
+    assert await store.read(lambda connection: journal.running(connection, "w1")) == []
+
+
+async def test_versions_that_are_still_needed(store: Store) -> None:
+    for number in range(3):
+        await Desk(store, f"p{number}").start(version=1 + number // 2)
+    await Desk(store, "p1").finish()
+    found = await store.read(journal.open_versions)
+    assert found == [("t", 1, 1, NOW), ("t", 2, 1, NOW)]
+
+
+def test_steps_are_in_the_order_in_which_they_are_done() -> None:
+    paths = ["0", "2", "10", "10.0.0", "10.0.11", "10.1.0", "11"]
+    assert sorted(set(paths), key=in_order) == paths
+    assert in_order("2") < in_order("2u.0") < in_order("3")

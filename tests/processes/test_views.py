@@ -39,7 +39,7 @@ async def test_each_says_what_it_is_about(house: Build, answers: Answers) -> Non
     async with here.running():
         await here.engine.handle(started_by("r1"))
         await here.in_state("parked")
-        answers.faults["books.post"] = [TransientFault("connection refused")]
+        answers.faults["books.post"] = [TransientFault("connection refused", retry_after_s=600)]
         await here.engine.handle(started_by("r2"))
         await here.in_state("retrying")
         await here.in_state("waiting", 2)

@@ -344,6 +344,23 @@ class TestOrderOfFailure:
         with pytest.raises(PermanentFault, match=key):
             await pipeline(outside).start()
 
+    async def test_a_store_that_is_away_at_the_start_is_asked_again_with_the_first_batch(
+        self, outside: Outside, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await pipeline(outside).handle(pressures(BREACH)[:2])
+        after_restart, messages = pipeline(outside), pressures(BREACH)[2:]
+        with monkeypatch.context() as away:
+
+            async def load() -> dict[str, bytes]:
+                raise TransientFault("the database does not answer")
+
+            away.setattr(outside, "load", load)
+            await after_restart.start()
+            with pytest.raises(TransientFault):
+                await after_restart.handle(messages)
+        await after_restart.handle(messages)
+        assert [event.time for event in outside.events] == [at(40)]
+
     async def test_state_of_what_is_gone_is_left_alone(self, outside: Outside) -> None:
         outside.state = {"limit/gone/P07.PRESSURE": b"\xc1", "seen/gone": b"\xc1", "other": b"\xc1"}
         await pipeline(outside).start()

@@ -21,7 +21,7 @@ from lineshaft.app.terminal import ConfigOption, JsonOption, known_settings, out
 from lineshaft.core.clock import SystemClock
 from lineshaft.core.errors import ConfigError
 from lineshaft.processes.archive import Swept
-from lineshaft.processes.records import ProcessState
+from lineshaft.processes.records import FINISHED, ProcessState
 from lineshaft.processes.views import Asked
 from lineshaft.store import Store
 
@@ -327,7 +327,7 @@ def _say_done(told: dict[str, Any]) -> None:
         said = f"[green]{told['action']}[/] {escape(which)} {becomes}"
         if told.get("forked"):
             said += f"; its copy is {told['forked']}"
-        if not told["node_runs"]:
+        if not told["node_runs"] and told["state"] not in FINISHED:
             said += "\nno node runs on this data folder: it is taken up when one runs"
     out.print(said, highlight=False, soft_wrap=True)
 

@@ -60,9 +60,8 @@ def _about(row: Row, zone: ZoneInfo) -> str:
     """What it waits for, when it goes on, or why it does not."""
     parts = [f"asked to {row['wanted']}"] if row["wanted"] and row["state"] not in FINISHED else []
     if row["state"] == ProcessState.WAITING:
-        parts += [_awaited(step) for step in row["waits_for"]]
-        if row["next_try"]:
-            parts.append(f"until {said_at(row['next_try'], zone)}")
+        until = f" until {said_at(row['next_try'], zone)}" if row["next_try"] else ""
+        parts.append("; ".join(_awaited(step) for step in row["waits_for"]) + until)
     elif row["state"] == ProcessState.RETRYING:
         parts += [f"{step['name']} after attempt {step['attempts']}" for step in row["waits_for"]]
         parts.append(f"next try {said_at(row['next_try'], zone)}")

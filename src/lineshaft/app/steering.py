@@ -11,11 +11,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from lineshaft.app.process_definitions import definitions_of
 from lineshaft.app.settings import Settings, load_settings, store_url
 from lineshaft.app.workbench import note_action
 from lineshaft.core.clock import Clock, SystemClock
 from lineshaft.ledger import OPERATOR, Audit
-from lineshaft.processes import SHIPPED, ProcessDefinition
+from lineshaft.processes import ProcessDefinition
 from lineshaft.processes.actions import Actions
 from lineshaft.processes.definition import with_children
 from lineshaft.processes.lookup import Found, find
@@ -140,7 +141,7 @@ async def open_steering(path: Path) -> AsyncIterator[tuple[Steering, Settings]]:
     """
     settings, _ = load_settings(path)
     clock = SystemClock()
-    definitions = [definition for name in settings.processes for definition in SHIPPED[name]]
+    definitions = [definition for name in settings.processes for definition in definitions_of(name)]
     store = Store.open(store_url(settings, path))
     try:
         audit = Audit(OPERATOR, clock)

@@ -19,16 +19,19 @@ os.register_at_fork(after_in_child=_RANDOM.seed)
 
 def new_id() -> str:
     """A UUIDv4."""
-    return str(uuid.UUID(int=_RANDOM.getrandbits(128), version=4))
+    return _uuid(f"{_RANDOM.getrandbits(128):032x}", 4)
 
 
 def business_key(*parts: str) -> str:
     """UUIDv5 over a business tuple. The parts are length-prefixed: ("a", "bc") and ("ab", "c") differ."""
     name = "".join([f"{len(part)}:{part}" for part in parts])
-    digest = hashlib.sha1(_NAMESPACE + name.encode(), usedforsecurity=False).hexdigest()
-    variant = "89ab"[int(digest[16], 16) & 3]
-    # as str(uuid.uuid5(…)) gives it, in a quarter of the time
-    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
+    return _uuid(hashlib.sha1(_NAMESPACE + name.encode(), usedforsecurity=False).hexdigest(), 5)
+
+
+def _uuid(digits: str, version: int) -> str:
+    """As str(uuid.UUID(…)) gives it, in a quarter of the time. digits: at least 32, hexadecimal."""
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-{version}{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
 
 
 def fingerprint(payload: bytes) -> str:

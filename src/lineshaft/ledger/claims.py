@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from lineshaft.contracts.capability import Operation
 from lineshaft.contracts.schema import business_keys as keys_of
 from lineshaft.core.clock import Clock, rfc3339
-from lineshaft.core.ids import business_key, fingerprint, new_id
+from lineshaft.core.ids import business_key, new_id
 from lineshaft.core.values import Command, Event, OutcomeState, Value
 from lineshaft.ledger.audit import Audit, AuditEntry
 from lineshaft.ledger.claiming import Asked, Claim, claim_together
@@ -61,7 +61,6 @@ class Claims:
         key   the idempotency key, where the caller has computed it already
         """
         key = key or operation.idempotency_key(command.request, system)
-        request = msgspec.json.encode(command.request, order="deterministic")
         origin = command.origin
         asked = Asked(
             row={
@@ -69,7 +68,7 @@ class Claims:
                 "operation": operation.name,
                 "system": system,
                 "idempotency_key": key,
-                "fingerprint": fingerprint(request),
+                "fingerprint": operation.fingerprint(command.request),
                 "state": OutcomeState.SENDING.value,
                 "plant": origin.plant,
                 "actor": origin.actor,
@@ -77,7 +76,7 @@ class Claims:
                 "correlation_id": origin.correlation_id,
                 "causation_id": origin.causation_id,
                 "traceparent": origin.traceparent,
-                "request": request.decode(),
+                "request": msgspec.json.encode(command.request).decode(),
                 "claimed_by": self._token(),
                 "created_at": rfc3339(self._clock.now()),
             },

@@ -31,7 +31,7 @@ from lineshaft.store.statements import insert_new, put
 
 __all__ = ["Archive", "Swept"]
 
-_AT_ONCE = 25
+_AT_ONCE = 10
 _LONGEST_KEY = 200
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 import msgspec
-from sqlalchemy import Connection, case, delete, func, select, update
+from sqlalchemy import Connection, bindparam, case, delete, func, select, update
 
 from lineshaft.core.values import Event
 from lineshaft.processes.records import FINISHED, Instance, Pending, ProcessState, Start, Step
@@ -200,6 +200,13 @@ def _stop_children(connection: Connection, finish: Finish) -> None:
     )
 
 
+_HELD = (
+    select(processes.c.state, processes.c.worker, processes.c.wanted)
+    .where(processes.c.process_id == bindparam("process"))
+    .with_for_update()
+)
+
+
 def suspend(
     connection: Connection,
     save: Save,
@@ -216,9 +223,7 @@ def suspend(
     wanted  what it knows that a person wants of it; more than that is a reason to run on, too
     """
     _save(connection, [save])
-    columns = (processes.c.state, processes.c.worker, processes.c.wanted)
-    here = processes.c.process_id == save.process_id
-    held = connection.execute(select(*columns).where(here).with_for_update()).one()
+    held = connection.execute(_HELD, {"process": save.process_id}).one()
     if tuple(held) != (ProcessState.RUNNING, worker, wanted):
         return False
     if register(connection, save.process_id, pending, at):

@@ -46,7 +46,7 @@ def find(connection: Connection, ref: str) -> Found:
                 findings=[*map(str, found[:_MOST_CANDIDATES]), *more],
                 hint="name one by its id",
             )
-    raise NoSuchProcess(f"there is no process {ref!r}", hint="see `lineshaft processes list --state all`")
+    raise NoSuchProcess(f"there is no process {ref!r}", hint="see `lineshaft processes list`")
 
 
 def found_by_id(connection: Connection, process_ids: Collection[str]) -> list[Found]:

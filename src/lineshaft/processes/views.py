@@ -13,7 +13,7 @@ from lineshaft.core.clock import rfc3339
 from lineshaft.core.ids import business_key
 from lineshaft.processes.lookup import Found, find, found_by_id
 from lineshaft.processes.possible import possible
-from lineshaft.processes.records import ENDED, FINISHED, StepState, in_order
+from lineshaft.processes.records import ENDED, FINISHED, ProcessState, StepState, in_order
 from lineshaft.processes.waits import plain
 from lineshaft.store.process_documents import ProcessDocument, unpacked
 from lineshaft.store.schema import (
@@ -55,6 +55,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What is empty does not matter.
 
     state        one of ProcessState, or `open`, or `finished`
+    owner        the desk that it is parked with
     key          a business key, how it begins, or a key that what started it has
     waiting_for  an event type, operation or role, or the key of an awaited event
     """
@@ -92,7 +93,7 @@ def _conditions(asked: Asked) -> list[ColumnElement[bool]]:
     if asked.type:
         found.append(table.type == asked.type)
     if asked.owner:
-        found.append(table.owner == asked.owner)
+        found.append((table.owner == asked.owner) & (table.state == ProcessState.PARKED))
     if asked.key:
         index = business_keys.c
         mentioning = select(index.ref).where(index.key == asked.key, index.kind == "process")
@@ -141,12 +142,13 @@ def _waits_for(connection: Connection, process_ids: Sequence[str]) -> dict[str, 
 
 
 def _facts(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """next_try: when it goes on at the latest, by itself; age_s: since its start."""
+    """owner: the desk that it is parked with; next_try: when it goes on by itself; age_s: since its start."""
     wake_at = row["wake_at"]
-    ends = row["state"] in FINISHED or wake_at is None or wake_at >= _FAR_AWAY
+    never = row["state"] in FINISHED or wake_at is None or wake_at >= _FAR_AWAY
     began = datetime.fromisoformat(row["started_at"])
     return {name: row[name] for name in _SHOWN} | {
-        "next_try": "" if ends else rfc3339(max(datetime.fromtimestamp(wake_at, UTC), began)),
+        "owner": row["owner"] if row["state"] == ProcessState.PARKED else "",
+        "next_try": "" if never else rfc3339(max(datetime.fromtimestamp(wake_at, UTC), now)),
         "age_s": round((now - began).total_seconds(), 3),
     }
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from lineshaft.processes.records import (
     ENDED,
@@ -49,18 +49,59 @@ _ASLEEP = (ProcessState.WAITING, ProcessState.RETRYING)
 _MOST_AT_ONCE = 500
 
 
+_KNOWN = select(process_waits.c.step, process_waits.c.event_id).where(
+    process_waits.c.process_id == bindparam("process")
+)
+_OLDEST = (
+    select(signals.c.event_id, signals.c.data)
+    .where(
+        signals.c.event_type == bindparam("type"),
+        signals.c.key == bindparam("key"),
+        signals.c.event_id.not_in(
+            select(process_waits.c.event_id).where(process_waits.c.process_id == bindparam("process"))
+        ),
+    )
+    .order_by(signals.c.received_at, signals.c.event_id)
+    .limit(1)
+)
+_STEP_DONE = (
+    update(process_steps)
+    .where(process_steps.c.process_id == bindparam("process"), process_steps.c.step == bindparam("path"))
+    .values(
+        state=StepState.DONE,
+        output=bindparam("output"),
+        ref=bindparam("ref"),
+        finished_at=bindparam("finished_at"),
+    )
+)
+_TAKEN = select(process_waits.c.process_id).where(process_waits.c.event_id == bindparam("event"))
+_WAITING = (
+    select(process_waits.c.process_id, func.min(process_waits.c.step).label("step"))
+    .where(
+        process_waits.c.event_type == bindparam("type"),
+        process_waits.c.key == bindparam("key"),
+        process_waits.c.event_id == "",
+        process_waits.c.process_id.not_in(_TAKEN),
+    )
+    .group_by(process_waits.c.process_id)
+)
+_MET = (
+    update(process_waits)
+    .where(process_waits.c.process_id == bindparam("process"), process_waits.c.step == bindparam("path"))
+    .values(event_id=bindparam("event_id"))
+)
+_AWAKE = (
+    update(processes)
+    .where(processes.c.process_id == bindparam("process"), processes.c.state.in_(_ASLEEP))
+    .values({name: bindparam(name) for name in ("state", "worker", "wake_at", "updated_at")})
+)
+
+
 def register(connection: Connection, process_id: str, pending: Sequence[Pending], at: str) -> bool:
     """Note what an instance waits for; True when some of it is there already: it has to run on."""
     for event_type, key in sorted({(each.event_type, each.key) for each in pending if each.event_type}):
         _lock(connection, event_type, key)  # for what was registered before as well: it may come just now
-    known = {
-        row.step: row.event_id
-        for row in connection.execute(
-            select(process_waits.c.step, process_waits.c.event_id).where(
-                process_waits.c.process_id == process_id
-            )
-        )
-    }
+    known = {step: event_id for step, event_id in connection.execute(_KNOWN, {"process": process_id})}
     fresh = [each for each in pending if each.step.step not in known]
     put(connection, process_steps, [row_of(process_id, each.step) for each in fresh])
     met = any(known.get(each.step.step) for each in pending)
@@ -138,22 +179,14 @@ def expire(connection: Connection, process_id: str, step: Step, event_type: str,
 
 def _signal(connection: Connection, process_id: str, event_type: str, key: str) -> tuple[str, str]:
     """Id and data of the oldest signal that this instance has not taken; empty for none."""
-    taken = select(process_waits.c.event_id).where(process_waits.c.process_id == process_id)
-    found = connection.execute(
-        select(signals.c.event_id, signals.c.data)
-        .where(signals.c.event_type == event_type, signals.c.key == key, signals.c.event_id.not_in(taken))
-        .order_by(signals.c.received_at, signals.c.event_id)
-        .limit(1)
-    ).first()
+    asked = {"process": process_id, "type": event_type, "key": key}
+    found = connection.execute(_OLDEST, asked).first()
     return (found.event_id, found.data) if found else ("", "")
 
 
 def _done(connection: Connection, process_id: str, step: str, event_id: str, data: str, at: str) -> None:
-    connection.execute(
-        update(process_steps)
-        .where(process_steps.c.process_id == process_id, process_steps.c.step == step)
-        .values(state=StepState.DONE, output=data, ref=event_id, finished_at=at)
-    )
+    done = {"output": data, "ref": event_id, "finished_at": at}
+    connection.execute(_STEP_DONE, done | {"process": process_id, "path": step})
 
 
 def _recorded(connection: Connection, process_id: str, path: str) -> Step:
@@ -179,34 +212,17 @@ def deliver(
 def _meet(
     connection: Connection, event_id: str, event_type: str, key: str, data: str, at: str, worker: str
 ) -> list[str]:
-    again = select(process_waits.c.process_id).where(process_waits.c.event_id == event_id)
-    waiting = connection.execute(
-        select(process_waits.c.process_id, func.min(process_waits.c.step).label("step"))
-        .where(
-            process_waits.c.event_type == event_type,
-            process_waits.c.key == key,
-            process_waits.c.event_id == "",
-            process_waits.c.process_id.not_in(again),
-        )
-        .group_by(process_waits.c.process_id)
-    ).all()
+    waiting = connection.execute(_WAITING, {"type": event_type, "key": key, "event": event_id}).all()
     awake: dict[str, Any] = {"state": ProcessState.RUNNING, "worker": worker, "wake_at": None}
     if not worker:  # told by one who runs nothing: due at once, for whichever worker looks first
         awake = {"state": ProcessState.RETRYING, "worker": "", "wake_at": 0.0}
     for process_id, step in waiting:
-        met = connection.execute(
-            update(process_waits)
-            .where(process_waits.c.process_id == process_id, process_waits.c.step == step)
-            .values(event_id=event_id)
-        )
+        here = {"process": process_id, "path": step}
+        met = connection.execute(_MET, here | {"event_id": event_id})
         if not met.rowcount:  # a person skipped it meanwhile
             continue
         _done(connection, process_id, step, event_id, data, at)
-        connection.execute(
-            update(processes)
-            .where(processes.c.process_id == process_id, processes.c.state.in_(_ASLEEP))
-            .values(**awake, updated_at=at)
-        )
+        connection.execute(_AWAKE, {"process": process_id, "updated_at": at, **awake})
     return _woken(connection, event_id, worker)
 
 

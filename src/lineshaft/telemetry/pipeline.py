@@ -9,7 +9,7 @@ import structlog
 
 from lineshaft.contracts.catalogue import THRESHOLD_EXCEEDED
 from lineshaft.core.clock import Clock, rfc3339
-from lineshaft.core.errors import TechnicalFault
+from lineshaft.core.errors import TechnicalFault, TransientFault
 from lineshaft.core.ports import EventPublisher, ExceptionDesk
 from lineshaft.core.values import Event, ExceptionRecord, RawReading, Reading
 from lineshaft.model.condition import ThresholdExceeded
@@ -93,12 +93,15 @@ class TelemetryPipeline:
         return self._screening.counters
 
     async def start(self) -> None:
-        """Load the saved state; `handle` does it where it was not done.
+        """Load the saved state; with a store that is away, the first `handle` does it.
 
-        raises  TransientFault, or PermanentFault naming a state that cannot be read
+        raises  PermanentFault naming a state that cannot be read
         """
         async with self._turn:
-            await self._restore()
+            try:
+                await self._restore()
+            except TransientFault as fault:
+                _log.warning("telemetry state not loaded yet", fault=str(fault))
 
     async def handle(self, batch: Sequence[RawReading]) -> None:
         """Returns when everything that follows from the batch is on disk, so that it can be acknowledged.
