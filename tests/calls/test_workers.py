@@ -20,6 +20,7 @@ from lineshaft.core.errors import (
     PermanentFault,
     TransientFault,
 )
+from lineshaft.core.ids import new_id
 from lineshaft.core.ports import CallContext
 from lineshaft.core.values import Command, OutcomeState
 from lineshaft.ledger import Audit, Pauses
@@ -57,7 +58,7 @@ async def two(store: Store, store_url: str) -> AsyncIterator[Two]:
 
 
 def reopened(command: Command) -> Command:
-    return msgspec.structs.replace(command, reopen=True)
+    return msgspec.structs.replace(command, reopen=new_id())
 
 
 async def test_a_call_that_another_worker_is_at_work_on_is_waited_for(

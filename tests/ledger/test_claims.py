@@ -161,7 +161,7 @@ async def test_a_person_can_correct_what_had_no_effect(
 ) -> None:
     first = await claims.claim(booking(amount=1), POST, "books")
     await claims.not_posted(first, state, 1, "c", "e")
-    wanted = msgspec.structs.replace(booking(amount=2), reopen=True)
+    wanted = msgspec.structs.replace(booking(amount=2), reopen="decision-1")
     again = await claims.claim(wanted, POST, "books")
     assert (again.earlier, again.reopened, again.same_payload) == (state, True, True)
     (row,) = await rows(store, calls)
@@ -170,6 +170,19 @@ async def test_a_person_can_correct_what_had_no_effect(
     detail = msgspec.json.decode(entry["detail"])
     assert (detail["fingerprint_before"], detail["fingerprint"]) == (first.fingerprint, again.fingerprint)
     assert detail["was"] == state
+
+
+async def test_a_decision_counts_once(store: Store, claims: Claims) -> None:
+    """A process that is replayed asks with the same decision again: nobody decided about the second loss."""
+    wanted = msgspec.structs.replace(booking(), reopen="decision-1")
+    for reopened in (True, False):
+        claim = await claims.claim(booking(), POST, "books")
+        await claims.not_posted(claim, OutcomeState.UNKNOWN, 1, "lost", "no answer")
+        again = await claims.claim(wanted, POST, "books")
+        assert (again.earlier, again.reopened) == (OutcomeState.UNKNOWN, reopened)
+    other = await claims.claim(msgspec.structs.replace(wanted, reopen="decision-2"), POST, "books")
+    await claims.not_posted(other, OutcomeState.UNKNOWN, 1, "lost", "no answer")
+    assert (await claims.claim(msgspec.structs.replace(wanted, reopen="decision-3"), POST, "books")).reopened
 
 
 @pytest.mark.parametrize("state", [OutcomeState.UNKNOWN, OutcomeState.POSTED, None])
@@ -181,7 +194,7 @@ async def test_what_may_have_had_an_effect_cannot_be_corrected(
         await claims.posted(first, POST, reply(), 1, None)
     elif state is not None:
         await claims.not_posted(first, state, 1, "c", "e")
-    again = await claims.claim(msgspec.structs.replace(booking(amount=2), reopen=True), POST, "books")
+    again = await claims.claim(msgspec.structs.replace(booking(amount=2), reopen="decision-1"), POST, "books")
     assert (again.reopened, again.same_payload) == (False, False)
     (row,) = await rows(store, calls)
     assert (row["fingerprint"], row["state"]) == (first.fingerprint, state or "sending")

@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import Executable, delete, update
 
+from lineshaft.core.ids import new_id
 from lineshaft.core.values import OutcomeState
 from lineshaft.ledger import Audit, Claim, Claims
 from lineshaft.store import Fenced, Outbox, Store, Worker
@@ -129,7 +130,9 @@ class ClaimsAgainstAModel(RuleBasedStateMachine):
         if row is not None and row.state is OutcomeState.UNKNOWN and self.effects[reference]:
             reopen = False  # a person looks before saying that it did not happen
         asking = life.claims.claim(
-            msgspec.structs.replace(booking(reference, amount), reopen=reopen), POST, "books"
+            msgspec.structs.replace(booking(reference, amount), reopen=new_id() if reopen else ""),
+            POST,
+            "books",
         )
         if life.dead:
             self._refused(asking)

@@ -602,3 +602,43 @@ async def test_many_instances_are_under_way_at_once(house: Build, answers: Answe
     assert sorted(answers.references) == sorted(f"{rule}-after" for rule in rules)
     assert len(await rows(store, process_steps)) == 120
     assert all(row["event_id"] for row in await rows(store, process_waits))
+
+
+async def test_who_saw_the_row_before_its_start_was_answered_has_not_run_it_from_nothing(
+    house: Build, store: Store, answers: Answers
+) -> None:
+    """A look at what is running may come between a commit and its answer: what ran since is recorded."""
+    looked = asyncio.Event()
+
+    async def run(ctx: Context, breach: ThresholdExceeded) -> Result:
+        await ctx.system(Books).balance(Account(account="x"))
+        await ctx.wait_for(BOOKED, "ext", HOUR)
+        return Result()
+
+    class Slow:
+        async def write(self, unit: Any) -> Any:
+            return await store.write(unit)
+
+        async def write_together(self, work: Any, item: Any) -> Any:
+            done = await store.write_together(work, item)
+            if work.__name__ == "start_together":
+                await looked.wait()
+            return done
+
+        async def read(self, question: Any) -> Any:
+            return await store.read(question)
+
+    here = house(defined(run), engine_store=Slow())
+    starting = asyncio.create_task(here.engine.handle(started_by()))
+
+    async def written() -> bool:
+        return len(await rows(store, processes)) == 1
+
+    await until(written)
+    async with here.running():
+        await here.in_state("waiting")
+        looked.set()
+        await starting
+        await here.engine.handle(booked_event("ext"))
+        await here.in_state("completed")
+    assert len(answers.commands) == 1

@@ -83,7 +83,7 @@ async def test_undos_go_on_after_a_restart_between_them(
         await until(lambda: answers.commands[-1].request.reference == "undo-b")
         if fault is not None:
             await here.in_state("retrying")
-    assert answers.references == UNDONE[:4], answers.commands
+    assert answers.references == UNDONE[:4]
     answers.before = lambda command: None
     here = house(defined(three))
     async with here.running():

@@ -133,13 +133,13 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
     operation   `<capability>.<operation>`, e.g. `maintenance.create_request`
     request     the operation's declared request value
-    reopen      a person wants it tried again although it was rejected, failed, or its outcome is unknown
+    reopen      id of a person's decision to try again what did not post; it counts once
     """
 
     operation: str
     request: Value
     origin: Origin
-    reopen: bool = False
+    reopen: str = ""
 
 
 class OutcomeState(StrEnum):

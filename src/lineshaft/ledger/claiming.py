@@ -60,7 +60,6 @@ class Asked(msgspec.Struct, kw_only=True):
 
     row: dict[str, Any]
     keys: Sequence[tuple[str, str]]
-    reopen: bool
     claim: Claim | None = None
 
 
@@ -97,7 +96,8 @@ def _claim_again(connection: Connection, asked: Sequence[Asked], audit: Audit, w
             continue
         if claim.earlier is OutcomeState.REJECTED and not claim.reopened:
             continue
-        taken[claim.call_id] = {name: each.row[name] for name in _TAKEN}
+        decided = each.row["reopened_by"] if claim.reopened else row["reopened_by"]
+        taken[claim.call_id] = {name: each.row[name] for name in _TAKEN} | {"reopened_by": decided}
         row |= taken[claim.call_id]
         if claim.reopened:
             reopened.append(each)
@@ -114,7 +114,7 @@ def _claim(asked: Asked, found: Mapping[str, Any] | None = None, *, held_elsewhe
     earlier = OutcomeState(found["state"]) if found else None
     same = told["fingerprint"] == row["fingerprint"]
     # Of what was rejected or failed nothing took effect: only then may the payload be another.
-    reopened = asked.reopen and (
+    reopened = row["reopened_by"] not in ("", told["reopened_by"]) and (
         earlier in (OutcomeState.REJECTED, OutcomeState.FAILED) or (earlier is OutcomeState.UNKNOWN and same)
     )
     return Claim(
@@ -161,7 +161,18 @@ def _reopened(claim: Claim, before: str) -> AuditEntry:
 
 
 _TAKEN = ("call_id", "claimed_by", "state", "fingerprint", "request")
-_READ = ("call_id", "state", "fingerprint", "claimed_by", "owner", "reply", "document", "error_code", "error")
+_READ = (
+    "call_id",
+    "state",
+    "fingerprint",
+    "claimed_by",
+    "reopened_by",
+    "owner",
+    "reply",
+    "document",
+    "error_code",
+    "error",
+)
 _FOUND = (
     select(*(calls.c[name] for name in _READ))
     .where(calls.c.call_id.in_(bindparam("ids", expanding=True)))

@@ -78,10 +78,10 @@ class Claims:
                 "traceparent": origin.traceparent,
                 "request": msgspec.json.encode(command.request).decode(),
                 "claimed_by": self._token(),
+                "reopened_by": command.reopen,
                 "created_at": rfc3339(self._clock.now()),
             },
             keys=tuple(keys_of(command.request)),
-            reopen=command.reopen,
         )
         return await self._store.write_together(self._claim_all, asked)
 

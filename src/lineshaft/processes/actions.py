@@ -83,6 +83,7 @@ class Actions:
 
         raises  ConfigError when there is no such instance, or it is not parked or retrying
         """
+        action = Action(process_id=process_id, actor=by, action="retry", reason=reason)
 
         def unit(connection: Connection, instance: Instance, steps: Mapping[str, Step]) -> None:
             step, now = steps.get(instance.at_step), rfc3339(self._clock.now())
@@ -95,16 +96,10 @@ class Actions:
                     connection, process_id, step, state=StepState.WAITING, started_at=now, finished_at=""
                 )
             elif step.kind == "call" and step.state is not StepState.DONE:
-                self._put_step(
-                    connection, process_id, step, state=StepState.REOPENED, error="", started_at=now
-                )
+                self._put_step(connection, process_id, step, **_reopened(action, now))
             self._go_on(connection, process_id)
 
-        await self._act(
-            Action(process_id=process_id, actor=by, action="retry", reason=reason),
-            (ProcessState.PARKED, ProcessState.RETRYING),
-            unit,
-        )
+        await self._act(action, (ProcessState.PARKED, ProcessState.RETRYING), unit)
 
     async def correct(
         self, process_id: str, payload: bytes, *, by: str, reason: str, dry_run: bool = False
@@ -135,29 +130,25 @@ class Actions:
         if dry_run:
             return []
 
+        action = Action(
+            process_id=process_id,
+            actor=by,
+            action="correct",
+            reason=reason,
+            step=instance.at_step,
+            detail={"before": (step.corrected or step.input) if step else instance.input, "after": text},
+        )
+
         def unit(connection: Connection, instance: Instance, steps: Mapping[str, Step]) -> None:
             _same(instance, found, steps)
             if step is not None:
                 now = rfc3339(self._clock.now())
-                reopened = {"state": StepState.REOPENED, "error": "", "started_at": now}
-                self._put_step(connection, process_id, step, corrected=text, **reopened)
+                self._put_step(connection, process_id, step, corrected=text, **_reopened(action, now))
             else:
                 _set(connection, process_id, input=text)
             self._go_on(connection, process_id)
 
-        detail = {"before": (step.corrected or step.input) if step else instance.input, "after": text}
-        await self._act(
-            Action(
-                process_id=process_id,
-                actor=by,
-                action="correct",
-                reason=reason,
-                step=instance.at_step,
-                detail=detail,
-            ),
-            (ProcessState.PARKED,),
-            unit,
-        )
+        await self._act(action, (ProcessState.PARKED,), unit)
         return []
 
     async def skip(self, process_id: str, value: bytes, *, by: str, reason: str, step: str = "") -> None:
@@ -440,6 +431,10 @@ class Actions:
     def _go_on(self, connection: Connection, process_id: str) -> None:
         """Due at once, for whichever worker looks first."""
         _set(connection, process_id, state=ProcessState.RETRYING, wake_at=_AT_ONCE, worker="", at_step="")
+
+
+def _reopened(action: Action, now: str) -> dict[str, Any]:
+    return {"state": StepState.REOPENED, "error": "", "ref": action.action_id, "started_at": now}
 
 
 def _set(connection: Connection, process_id: str, **changes: Any) -> None:

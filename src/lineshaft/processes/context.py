@@ -170,9 +170,9 @@ class Context:
         path: str,
         earlier: Step | None,
     ) -> Any:
-        corrected, reopen = "", False
+        reopen, corrected = "", earlier.corrected if earlier else ""
         if earlier is not None:
-            corrected, reopen = earlier.corrected, earlier.state is StepState.REOPENED
+            reopen = earlier.ref if earlier.state is StepState.REOPENED else ""
             if corrected:
                 request = operation.request_schema.decode(corrected.encode())
         instance = self._instance
@@ -194,7 +194,7 @@ class Context:
         except TransientFault as fault:
             state = StepState.REOPENED if reopen else StepState.RETRYING
             retry_at = self._journal.retry_at(began, fault)
-            step = _with_fault(began, state, fault, retry_at)
+            step = msgspec.structs.replace(_with_fault(began, state, fault, retry_at), ref=reopen)
             branch.pending.append(Pending(step=step, wake_at=retry_at))
             raise Suspend(str(fault)) from fault
         except BusinessFault as fault:

@@ -98,6 +98,7 @@ class Engine:
         self._again: set[str] = set()
         self._room = asyncio.Event()
         self._room.set()
+        self._starting: set[str] = set()  # nobody has seen their rows and woken them yet
         self._started: dict[str, Instance] = {}  # written a moment ago, so that it need not be read
         self._next_look = float("inf")
         self._look_earlier = asyncio.Event()
@@ -156,8 +157,14 @@ class Engine:
                 started_at=rfc3339(self._clock.now()),
             )
         start = Start(instance, [("business_key", key), *keys_of(value)])
-        if await self._store.write_together(journal.start_together, start):
-            self._started[instance.process_id] = instance
+        self._starting.add(instance.process_id)
+        try:
+            begins = await self._store.write_together(journal.start_together, start)
+            if begins and instance.process_id in self._starting:
+                self._started[instance.process_id] = instance
+        finally:
+            self._starting.discard(instance.process_id)
+        if begins:
             _LOG.debug("process.started", process=definition.name, key=key)
         self.wake([instance.process_id])
 
@@ -188,6 +195,7 @@ class Engine:
     def wake(self, process_ids: Sequence[str]) -> None:
         """These instances are this worker's and have something to do."""
         for process_id in process_ids:
+            self._starting.discard(process_id)
             if process_id in self._active:
                 self._again.add(process_id)
             else:

@@ -42,7 +42,7 @@ FINISHED = (
 
 
 class StepState(StrEnum):
-    """reopened: a person wants it tried again, whatever came of it before."""
+    """reopened: a person wants it tried again, whatever came of it before; ref is that decision's id."""
 
     DONE = "done"
     REJECTED = "rejected"

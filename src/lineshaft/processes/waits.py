@@ -101,7 +101,7 @@ def register(connection: Connection, process_id: str, pending: Sequence[Pending]
     """Note what an instance waits for; True when some of it is there already: it has to run on."""
     for event_type, key in sorted({(each.event_type, each.key) for each in pending if each.event_type}):
         _lock(connection, event_type, key)  # for what was registered before as well: it may come just now
-    known = {step: event_id for step, event_id in connection.execute(_KNOWN, {"process": process_id})}
+    known = {row.step: row.event_id for row in connection.execute(_KNOWN, {"process": process_id})}
     fresh = [each for each in pending if each.step.step not in known]
     put(connection, process_steps, [row_of(process_id, each.step) for each in fresh])
     met = any(known.get(each.step.step) for each in pending)

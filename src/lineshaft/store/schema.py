@@ -70,6 +70,7 @@ calls = Table(
     _text("error"),
     Column("attempts", Integer, nullable=False, server_default="0"),
     _text("claimed_by"),  # token of the claim under way: a claim whose commit was not answered knows itself
+    _text("reopened_by"),  # a person's decision to try it again, which counts once
     _text("created_at"),
     _text("finished_at"),
     UniqueConstraint("operation", "idempotency_key", name="uq_calls_claim"),

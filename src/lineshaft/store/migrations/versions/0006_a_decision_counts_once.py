@@ -1,0 +1,15 @@
+"""Which decision of a person reopened a call"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("calls", sa.Column("reopened_by", sa.Text(), server_default="", nullable=False))
