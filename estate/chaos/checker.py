@@ -73,8 +73,14 @@ class Verdict:
     by_effect: Mapping[str, tuple[int, int]]
 
     @property
+    def once(self) -> bool:
+        """Nothing lost, nothing doubled; what a person has is neither."""
+        return not (self.lost or self.duplicated)
+
+    @property
     def single(self) -> bool:
-        return not (self.lost or self.duplicated or self.parked)
+        """Every effect once, and nobody is asked."""
+        return self.once and not self.parked
 
 
 def noted_since(text: str) -> datetime | None:

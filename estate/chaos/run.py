@@ -25,6 +25,7 @@ from estate.technician import Technician
 from lineshaft.app.bench.postgres import PostgresServer
 from lineshaft.app.scenarios import ChaosPlan, ChaosResult
 from lineshaft.core.errors import ConfigError, LineshaftError
+from lineshaft.core.values import ExceptionKind
 from lineshaft.store.schema import exceptions, outbox, processes
 
 __all__ = ["ChaosRun", "checked_plan", "run_chaos"]
@@ -229,6 +230,7 @@ class ChaosRun:
         verdict = check(self.fleet.asked, await self.held(), parked)
         unsettled = sum(row["state"] not in {"parked", "completed"} for row in rows)
         causes = await self.estate.store.read(_causes)
+        refused = {kind for kind, _ in causes} <= {ExceptionKind.BUSINESS_FAULT}
         ended = self.disturber.done["ended by itself"]
         plan, now = self._plan, time.monotonic()
         return ChaosResult(
@@ -243,10 +245,10 @@ class ChaosRun:
             duplicated=len(verdict.duplicated),
             parked=len(verdict.parked),
             unsettled=unsettled,
-            passed=verdict.single and not (unsettled or parked or ended) and verdict.asked > 0,
+            passed=verdict.once and refused and not (unsettled or ended) and verdict.posted > 0,
             effects=dict(verdict.by_effect),
             findings=_findings(verdict) + ([f"the product ended by itself {ended} times"] if ended else []),
-            causes=causes,
+            causes={f"{kind}: {cause}": count for (kind, cause), count in causes.items()},
             disturbances=dict(sorted(self.disturber.done.items())),
             requests_hit=_hits(self.proxies.values()),
             duration_s=round(now - self._begun, 1),
@@ -262,11 +264,12 @@ def _instances(connection: Connection) -> list[dict[str, Any]]:
     return [dict(row._mapping) for row in found]
 
 
-def _causes(connection: Connection) -> dict[str, int]:
-    """What a person is asked to look at, shortened to what it has in common."""
-    found: Counter[str] = Counter()
-    for cause, count in connection.execute(select(exceptions.c.cause, exceptions.c.count)):
-        found[str(cause)[:200]] += int(count)
+def _causes(connection: Connection) -> dict[tuple[str, str], int]:
+    """What a person is asked to look at: kind and cause, shortened to what it has in common."""
+    found: Counter[tuple[str, str]] = Counter()
+    asked = select(exceptions.c.kind, exceptions.c.cause, exceptions.c.count)
+    for kind, cause, count in connection.execute(asked):
+        found[str(kind), str(cause)[:200]] += int(count)
     return dict(found.most_common(_SHOWN))
 
 

@@ -17,10 +17,11 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from lineshaft.app.bench import bench
+from lineshaft.app.bench.commands import bench
 from lineshaft.core.errors import ConfigError
 from tests.databases import Postgres
 
+WAITING_FIGURES = {"instances", "rss_mb", "core_percent", "wake_p50_ms", "wake_p99_ms"}
 PROCESS_FIGURES = {"wf_s", "dbos_wf_s", "ratio", "p50_ms", "p99_ms"}
 CALL_FIGURES = {"posts_s", "p99_ms", "duplicates", "bare_posts_s", "ratio", "cpu_s_per_1000", "limited_by"}
 SPEEDS = {"posts_s", "p99_ms", "bare_posts_s", "ratio"}
@@ -50,7 +51,7 @@ def left_of(folder: Path) -> list[str]:
 @pytest.mark.timeout(240)
 def test_all_of_them_on_both_databases(folder: Path) -> None:
     done = subprocess.run(
-        [*BENCH, "all", "--json", "--no-node-red", "--seconds", "0.3"],
+        [*BENCH, "all", "--json", "--no-node-red", "--seconds", "0.3", "--waiting", "300"],
         capture_output=True,
         text=True,
         check=False,
@@ -59,7 +60,14 @@ def test_all_of_them_on_both_databases(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert set(found) == {"processes", "calls"}
+    waiting = found["processes"].pop("waiting")
+    for figures in (waiting, waiting["sqlite"], waiting["postgres"]):
+        assert WAITING_FIGURES <= set(figures)
+        assert figures["instances"] == 300
+        assert figures["rss_mb"] > 0
+        assert 0 < figures["wake_p50_ms"] <= figures["wake_p99_ms"]
     assert set(found["processes"]) == {"sqlite", "postgres"}
+    assert found["processes"]["postgres"].pop("two_workers_wf_s") > 0
     for figures in found["processes"].values():
         assert set(figures) == PROCESS_FIGURES
         assert all(value > 0 for value in figures.values())
@@ -100,7 +108,7 @@ def test_only_the_database_that_is_asked_for_is_measured(folder: Path) -> None:
 
 def test_without_dbos_it_is_said_and_left_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lineshaft.app.bench.processes.find_spec", lambda name: None)
-    asked = ["processes", "--json", "--store", "sqlite", "--seconds", "0.1"]
+    asked = ["processes", "--json", "--store", "sqlite", "--seconds", "0.1", "--waiting", "0"]
     done = CliRunner().invoke(bench, asked, catch_exceptions=False)
     found = json.loads(done.stdout)["sqlite"]
     assert (found["dbos_wf_s"], found["ratio"]) == (None, None)

@@ -3,14 +3,14 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lineshaft.backbone import Backbone, Consumer, DeadLetter, Redelivery
+from lineshaft.backbone import ADVISORIES, Backbone, Consumer, DeadLetter, Redelivery
 from lineshaft.core.errors import BusinessFault, ContractViolation, PermanentFault, TransientFault
 from lineshaft.core.values import Event, RawReading
 
@@ -82,6 +82,43 @@ async def test_a_server_that_goes_while_consumers_begin_ends_neither_of_them(
     await asyncio.gather(ingest, return_exceptions=True)
     first_asked = {operation for operation in asked if operation.startswith("CONSUMER.INFO.")}
     assert len(first_asked) == 4  # the events, their advisories, and devices by both qualities of service
+
+
+async def test_consumers_of_the_same_name_on_two_streams_hear_of_their_own_messages_only(
+    backbone: Backbone,
+) -> None:
+    """Given up on one stream, a message must not be looked for, by its number, on the other."""
+    letters: dict[str, list[DeadLetter]] = {"LS_OPERATIONAL": [], STREAM: []}
+
+    async def refuse(_: Event) -> None:
+        raise PermanentFault("not here")
+
+    async def take(_: Event) -> None:
+        return
+
+    def consumer(stream: str, handle: Callable[[Event], Awaitable[None]]) -> Consumer:
+        async def bury(letter: DeadLetter) -> None:
+            letters[stream].append(letter)
+
+        return backbone.consumer(stream, "processes", owner="o", handle=handle, on_dead_letter=bury)
+
+    async with running(consumer("LS_OPERATIONAL", take)), running(consumer(STREAM, refuse)):
+        await backbone.publisher.publish([event(number) for number in range(20)])
+        await until(lambda: len(letters[STREAM]) == 20)
+        await until_heard(backbone, f"{STREAM}-processes-advisories")
+        await until_heard(backbone, "LS_OPERATIONAL-processes-advisories")
+    assert letters["LS_OPERATIONAL"] == []
+    assert sorted(letter.sequence for letter in letters[STREAM]) == list(range(1, 21))
+
+
+async def until_heard(backbone: Backbone, durable: str) -> None:
+    """Until this consumer of advisories has dealt with all of them."""
+    async with asyncio.timeout(20):
+        while True:
+            info = await backbone.connection.api(f"CONSUMER.INFO.{ADVISORIES}.{durable}")
+            if info["num_pending"] + info["num_ack_pending"] == 0:
+                return
+            await asyncio.sleep(0.01)
 
 
 async def test_batches_are_handed_over_together(backbone: Backbone) -> None:

@@ -19,14 +19,17 @@ from lineshaft.core.errors import (
 from lineshaft.core.values import Event
 from lineshaft.model.condition import ThresholdExceeded
 from lineshaft.processes import Context, ProcessDefinition, WaitTimedOut
+from lineshaft.processes.waits import start_row
 from lineshaft.store import Store
 from lineshaft.store.schema import exceptions, outbox, process_steps, process_waits, processes
+from lineshaft.store.statements import insert_all
 from tests.books import BOOKED, Account, Books, Posting
 from tests.clocks import ManualClock
 from tests.rows import rows
 from tests.waiting import until
 
 from .conftest import Build
+from .desk import instance
 from .plant import Answers, booked_event, started_by
 from .shapes import HOUR, Result, defined, posting
 
@@ -642,3 +645,48 @@ async def test_who_saw_the_row_before_its_start_was_answered_has_not_run_it_from
         await here.engine.handle(booked_event("ext"))
         await here.in_state("completed")
     assert len(answers.commands) == 1
+
+
+async def test_two_thousand_that_are_due_at_once_all_end(house: Build, store: Store) -> None:
+    async def run(ctx: Context, breach: ThresholdExceeded) -> Result:
+        return Result()
+
+    given = started_by().data.decode()
+    due = [
+        start_row(instance(f"p{number}", "", type="test", input=given)) | {"state": "waiting", "wake_at": 1.0}
+        for number in range(2_100)
+    ]
+    await store.write(lambda connection: insert_all(connection, processes, due))
+    here = house(defined(run))
+    async with here.running():
+        await here.in_state("completed", 2_100)
+        await until(lambda: not here.engine._active)
+        assert here.engine._room.is_set()
+    assert not here.engine._starting | here.engine._started.keys() | here.engine._again
+
+
+async def test_a_cause_with_a_nul_character_parks_on_both_databases(
+    house: Build, store: Store, answers: Answers
+) -> None:
+    answers.faults["books.post"] = [PermanentFault("bad\0answer")]
+    here = house(defined(two_posts))
+    async with here.running():
+        await here.engine.handle(started_by())
+        await here.in_state("parked")
+    assert (await here.instance())["cause"] == "bad\N{REPLACEMENT CHARACTER}answer"
+
+
+async def test_a_wait_that_the_database_refuses_is_parked_and_not_lost(house: Build, store: Store) -> None:
+    """SQLite takes a key of any length, PostgreSQL not."""
+
+    async def run(ctx: Context, breach: ThresholdExceeded) -> Result:
+        await ctx.wait_for(BOOKED, "k" * 300, HOUR)
+        return Result()
+
+    here = house(defined(run))
+    async with here.running():
+        await here.engine.handle(started_by())
+        await here.in_state("parked" if store.dialect == "postgresql" else "waiting")
+    if store.dialect == "postgresql":
+        (row,) = await rows(store, exceptions)
+        assert (row["owner"], "refused a write" in row["cause"]) == ("integration", True)

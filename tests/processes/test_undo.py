@@ -121,7 +121,7 @@ async def test_an_undo_that_fails_parks_and_a_person_decides(
         await here.in_state(ends.get(way, "aborted"))
     expected = {"retry": UNDONE, "skip": [*UNDONE[:4], "undo-a"]}
     assert answers.references == expected.get(way, UNDONE[:4])
-    assert any(command.reopen for command in answers.commands) == (way == "retry")
+    assert any(command.reopen for command in answers.commands) is (way == "retry")
 
 
 async def test_what_was_found_before_is_durable_before_the_first_undo(house: Build, answers: Answers) -> None:

@@ -166,3 +166,14 @@ async def test_stopped_after_the_publish_it_publishes_the_same_ids_again(store: 
     async with running(Outbox(store), second):
         await emptied(store)
     assert first.taken == second.taken == [told("a")]
+
+
+async def test_what_a_dead_worker_left_goes_out_without_being_told(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lineshaft.store.outbox._LOOK_AGAIN_S", 0.01)
+    mine, backbone = Outbox(store), Backbone()
+    async with running(mine, backbone):
+        await until(lambda: not mine._pending.is_set())
+        await store.write(lambda connection: Outbox.add(connection, [told("left behind")]))
+        await until(lambda: backbone.distinct == ["left behind"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from sqlalchemy import Connection, event, insert, text
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, event, insert, text
 from lineshaft.core.errors import PermanentFault, TransientFault
 from lineshaft.store import Store
 from lineshaft.store.schema import telemetry_state
+from tests.databases import Postgres
 from tests.rows import rows
 
 
@@ -147,3 +148,71 @@ async def test_reads_run_beside_a_long_write(store: Store) -> None:
     assert await names(store) == []
     read.set()
     assert await write
+
+
+def add_together(connection: Connection, names: Sequence[str]) -> Sequence[str]:
+    """One statement for all; a name that is there already fails it."""
+    connection.execute(insert(telemetry_state), [{"name": name, "value": b"1"} for name in names])
+    return [f"{name} of {len(names)}" for name in names]
+
+
+async def test_what_many_ask_for_together_is_done_once_and_each_has_its_own(store: Store) -> None:
+    expected = [f"n{number:03}" for number in range(400)]
+    told = await asyncio.gather(*(store.write_together(add_together, name) for name in expected))
+    assert [each.split(" of ")[0] for each in told] == expected
+    assert max(int(each.split(" of ")[1]) for each in told) > 10
+    assert await names(store) == expected
+
+
+async def test_the_one_that_cannot_be_done_fails_alone_among_those_together(store: Store) -> None:
+    await store.write(adding("n7"))
+    results = await asyncio.gather(
+        *(store.write_together(add_together, f"n{number}") for number in range(15)),
+        *(store.write(adding(f"a{number}")) for number in range(15)),
+        return_exceptions=True,
+    )
+    failed = [number for number, result in enumerate(results) if isinstance(result, Exception)]
+    assert failed == [7]
+    assert isinstance(results[7], PermanentFault)
+    assert len(await names(store)) == 30
+
+
+async def test_different_works_are_not_mixed(store: Store) -> None:
+    def doubled(connection: Connection, numbers: Sequence[int]) -> Sequence[int]:
+        return [number * 2 for number in numbers]
+
+    def squared(connection: Connection, numbers: Sequence[int]) -> Sequence[int]:
+        return [number**2 for number in numbers]
+
+    found = await asyncio.gather(
+        *(store.write_together(work, number) for number in range(50) for work in (doubled, squared))
+    )
+    assert found == [value for number in range(50) for value in (number * 2, number**2)]
+
+
+async def test_a_work_that_loses_an_answer_is_a_fault_not_a_mix_up(store: Store) -> None:
+    def short(connection: Connection, items: Sequence[int]) -> Sequence[int]:
+        return list(items)[:-1]
+
+    with pytest.raises(ValueError, match="shorter"):
+        await store.write_together(short, 1)
+    assert await store.write(adding("next")) == "next"
+
+
+async def test_a_lost_connection_runs_the_whole_group_again(postgres: Postgres) -> None:
+    """Also what was written in it before: the transaction is gone with the connection."""
+    store = Store.open(postgres.url(postgres.database()))
+    runs: list[Sequence[str]] = []
+
+    def breaking(connection: Connection, names: Sequence[str]) -> Sequence[str]:
+        runs.append(names)
+        told = add_together(connection, names)
+        if len(runs) == 1:
+            connection.exec_driver_sql("select pg_terminate_backend(pg_backend_pid())")
+        return told
+
+    told = await asyncio.gather(*(store.write_together(breaking, f"n{number}") for number in range(5)))
+    assert [each.split(" of ")[0] for each in told] == [f"n{number}" for number in range(5)]
+    assert await names(store) == [f"n{number}" for number in range(5)]
+    assert runs[0] == runs[1]
+    await store.close()

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from lineshaft import __version__
 from lineshaft.app.audit_cli import audit
-from lineshaft.app.bench import bench
+from lineshaft.app.bench.commands import bench
 from lineshaft.app.chaos_cli import chaos
 from lineshaft.app.doctor import examine
 from lineshaft.app.exceptions_cli import exceptions

@@ -67,6 +67,7 @@ class ChaosResult(msgspec.Struct, frozen=True, kw_only=True):
     duplicated    effects there more often than asked
     parked        effects missing while a person has the instance
     unsettled     instances that were neither completed nor parked at the end
+    passed        nothing lost, doubled or unsettled, and a person is asked about refusals of a system only
     effects       by kind: [asked, held]
     findings      the first of the lost, duplicated and parked ones, by business key
     causes        why instances were parked or calls wait for a person, with counts

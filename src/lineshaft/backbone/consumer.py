@@ -311,7 +311,7 @@ class Consumer:
 def _advisory_config(stream: str, durable: str, ack_wait_ns: int) -> dict[str, Any]:
     advisory = "$JS.EVENT.ADVISORY.CONSUMER"
     return {
-        "durable_name": f"{durable}-advisories",
+        "durable_name": f"{stream}-{durable}-advisories",  # durables of two streams may share a name
         "ack_wait": ack_wait_ns,
         "max_deliver": -1,
         "filter_subjects": [

@@ -24,7 +24,6 @@ _PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
-    "cache_size=-8000",  # KiB, of each connection
     "wal_autocheckpoint=10000",  # pages: a page that changes again before that is copied back once
 )
 _STALLED_MS = 5_000
@@ -37,7 +36,8 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="store-read")
-        self._writer = GroupCommit(engine)
+        prepare = "PRAGMA cache_size = -16000" if engine.dialect.name == "sqlite" else ""
+        self._writer = GroupCommit(engine, prepare=prepare)
 
     @classmethod
     def open(cls, url: str) -> Store:

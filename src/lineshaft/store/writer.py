@@ -51,9 +51,13 @@ _ALONE = object()
 
 
 class GroupCommit:
-    """unavailable_s: how long writes wait for a database that went away before they fail as transient."""
+    """unavailable_s: how long writes wait for a database that went away before they fail as transient.
 
-    def __init__(self, engine: Engine, *, unavailable_s: float = 30.0) -> None:
+    prepare   SQL that is run first on a connection
+    """
+
+    def __init__(self, engine: Engine, *, unavailable_s: float = 30.0, prepare: str = "") -> None:
+        self._prepare = prepare
         self._engine = engine.execution_options(writes=True)
         self._unavailable_s = unavailable_s
         self._connection: Connection | None = None
@@ -144,6 +148,9 @@ class GroupCommit:
         """One connection, kept: taking one from the pool for each commit costs as much as a commit."""
         if self._connection is None:
             self._connection = self._engine.connect()
+            if self._prepare:
+                with self._connection.begin():
+                    self._connection.exec_driver_sql(self._prepare)
         return self._connection
 
     def _disconnect(self) -> None:
