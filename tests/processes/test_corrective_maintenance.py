@@ -321,6 +321,31 @@ async def test_where_work_is_open_the_finding_joins_it(tell: Any) -> None:
     assert (await story.outcome()).disposition is Disposition.JOINED
 
 
+async def test_work_that_was_finished_meanwhile_is_asked_for_anew(tell: Any) -> None:
+    order = MaintenanceOrder(
+        id="MO-0", physical_asset_id=ASSET, description="x", state=MaintenanceOrderState.RUNNING
+    )
+    story = await tell(Plant(open_orders=[order]))
+    closed = BusinessFault("work order MO-0 is DONE", code="order_closed", owner="maintenance")
+    story.answers.faults["maintenance.add_observation"] = [closed]
+    await story.breach()
+    await story.house.in_state("waiting")
+    assert story.done[0] == "maintenance.create_request"
+    assert "maintenance.add_observation" not in story.done
+
+
+async def test_a_finding_that_is_refused_for_another_reason_goes_to_its_owner(tell: Any) -> None:
+    order = MaintenanceOrder(
+        id="MO-0", physical_asset_id=ASSET, description="x", state=MaintenanceOrderState.RUNNING
+    )
+    story = await tell(Plant(open_orders=[order]))
+    refused = BusinessFault("no such rule", code="invalid", owner="maintenance")
+    story.answers.faults["maintenance.add_observation"] = [refused]
+    await story.breach()
+    await story.house.in_state("parked")
+    assert story.done == []
+
+
 async def test_a_request_that_became_no_order_goes_to_maintenance(tell: Any) -> None:
     story = await tell(Plant(order_id=None))
     await story.breach()

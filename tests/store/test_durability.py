@@ -120,9 +120,8 @@ async def test_a_database_that_stays_away_is_a_transient_fault(postgres: Postgre
     store._writer = GroupCommit(store._engine, unavailable_s=0.3)
     postgres.kill()
     try:
-        results = await asyncio.gather(
-            *(store.write(lambda c: None) for _ in range(3)), return_exceptions=True
-        )
+        writes = (store.write(lambda connection: connection.exec_driver_sql("select 1")) for _ in range(3))
+        results = await asyncio.gather(*writes, return_exceptions=True)
         assert [type(result) for result in results] == [TransientFault] * 3
     finally:
         postgres.start()

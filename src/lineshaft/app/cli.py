@@ -65,7 +65,7 @@ app.command("retention")(retention_command)
 def main() -> None:
     """Errors that people can mend are said in one place, without a stack."""
     # the store's writer waits for Python's lock behind a busy event loop: 5 ms each time, by default
-    sys.setswitchinterval(0.0005)
+    sys.setswitchinterval(0.0002)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -86,8 +86,9 @@ async def corrective_maintenance(ctx: Context, breach: ThresholdExceeded) -> Mai
     context = await ctx.system(Production).context(EquipmentRef(equipment_id=breach.equipment_id))
 
     found = await cmms.open_orders(AssetRef(physical_asset_id=asset.physical_asset_id))
-    if found.orders:
-        return await _join(ctx, breach, found.orders[0].id)
+    for order in found.orders:
+        if await _joined(ctx, breach, order.id):
+            return MaintenanceOutcome(disposition=Disposition.JOINED, maintenance_order_id=order.id)
 
     request = await cmms.create_request(_request(breach, asset, context))
     if request.maintenance_order_id is None:
@@ -121,18 +122,25 @@ async def corrective_maintenance(ctx: Context, breach: ThresholdExceeded) -> Mai
     )
 
 
-async def _join(ctx: Context, breach: ThresholdExceeded, order_id: str) -> MaintenanceOutcome:
-    """Work on the asset is open already: add the finding to it, ask for nothing twice."""
-    await ctx.system(Maintenance).add_observation(
-        Observation(
-            maintenance_order_id=order_id,
-            physical_asset_id=breach.physical_asset_id,
-            rule=breach.rule,
-            episode_start=breach.episode_start,
-            text=_finding(breach),
-        )
+async def _joined(ctx: Context, breach: ThresholdExceeded, order_id: str) -> bool:
+    """Work on the asset is open already: add the finding to it, ask for nothing twice.
+
+    False when that work was finished since it was looked for.
+    """
+    observation = Observation(
+        maintenance_order_id=order_id,
+        physical_asset_id=breach.physical_asset_id,
+        rule=breach.rule,
+        episode_start=breach.episode_start,
+        text=_finding(breach),
     )
-    return MaintenanceOutcome(disposition=Disposition.JOINED, maintenance_order_id=order_id)
+    try:
+        await ctx.system(Maintenance).add_observation(observation)
+    except BusinessFault as fault:
+        if fault.code != "order_closed":
+            raise
+        return False
+    return True
 
 
 def _finding(breach: ThresholdExceeded) -> str:

@@ -36,8 +36,10 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="store-read")
-        prepare = "PRAGMA cache_size = -16000" if engine.dialect.name == "sqlite" else ""
-        self._writer = GroupCommit(engine, prepare=prepare)
+        is_sqlite = engine.dialect.name == "sqlite"
+        # on PostgreSQL each statement sees what is committed anyway: spare it BEGIN and ROLLBACK
+        self._reading = engine if is_sqlite else engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._writer = GroupCommit(engine, prepare="PRAGMA cache_size = -16000" if is_sqlite else "")
 
     @classmethod
     def open(cls, url: str) -> Store:
@@ -89,11 +91,13 @@ class Store:
         """raises  TransientFault when the database does not answer"""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._ask, question)
 
-    def _ask(self, question: Callable[[Connection], T]) -> T:
+    def _ask(self, question: Callable[[Connection], T], *, again: bool = True) -> T:
         try:
-            with self._engine.connect() as connection:
+            with self._reading.connect() as connection:
                 return question(connection)
         except DBAPIError as error:
+            if again and error.connection_invalidated:  # it may be of before the database was started anew
+                return self._ask(question, again=False)
             raise TransientFault(f"the database does not answer: {error.orig}") from error
 
     async def close(self) -> None:
@@ -118,7 +122,6 @@ def _engine(url: str) -> Engine:
         return create_engine(
             parsed.set(drivername="postgresql+psycopg"),
             pool_size=5,
-            pool_pre_ping=True,
             connect_args={"options": f"{options} {parsed.query.get('options', '')}".strip()},
         )
     raise ConfigError(f"store.url: {parsed.get_backend_name()} is not supported", hint=_EXAMPLES)
