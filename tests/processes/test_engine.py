@@ -600,7 +600,7 @@ async def test_many_instances_are_under_way_at_once(house: Build, answers: Answe
         await asyncio.gather(*(here.engine.handle(started_by(rule)) for rule in rules))
         await asyncio.gather(*(here.engine.handle(booked_event(f"{rule}-ext")) for rule in rules))
         await here.in_state("completed", 60)
-        assert not here.engine._active
+        await until(lambda: not here.engine._active)
         assert not here.engine._again
     assert sorted(answers.references) == sorted(f"{rule}-after" for rule in rules)
     assert len(await rows(store, process_steps)) == 120

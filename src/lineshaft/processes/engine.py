@@ -43,7 +43,7 @@ __all__ = ["Engine"]
 
 T = TypeVar("T")
 _LOG = structlog.get_logger(__name__)
-_AT_WORK = 256
+_AT_WORK = 512
 _MOST_READY = 2_000
 _LOOK_AGAIN_S = 0.5
 _OTHERS_S = 0.05  # somebody else has a hold of what is due

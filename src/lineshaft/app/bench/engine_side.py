@@ -38,7 +38,7 @@ from lineshaft.store.schema import process_steps, processes
 __all__ = ["EngineSide", "engine_side"]
 
 _NAME, _WAITING_NAME = "bench", "bench_waiting"
-_IN_FLIGHT = 256
+_IN_FLIGHT = 512
 _LATE_S = 20.0
 _WOKEN = 400
 _IDLE_S = 5.0
@@ -184,8 +184,9 @@ class EngineSide:
 
         async def one() -> None:
             key = await self._begin(steps)
-            while not await self._store.read(partial(_is_completed, key=key)):
-                await asyncio.sleep(0.0002)  # a reader that never rests would slow what it waits for
+            # a reader that never rests would slow what it waits for
+            while not await self._store.read(partial(_is_completed, key=key)):  # noqa: ASYNC110
+                await asyncio.sleep(0.0002)
 
         return await repeat_for(seconds, 1, one)
 
