@@ -13,6 +13,7 @@ from lineshaft.model.inventory import (
     BalanceUpdate,
     ConsumptionPosting,
     MaterialAtSite,
+    Release,
     Reservation,
     StockBalance,
     StockMovement,
@@ -170,6 +171,7 @@ VALUES: list[Value] = [
         id="RS-1",
     ),
     Withdrawal(reservation_id="RS-1", quantity=pieces(2)),
+    Release(reservation_id="RS-1"),
     BalanceUpdate(
         material_definition_id=KIT, site="NSP", quantity=pieces(10), as_of=AT, source_sequence="000043"
     ),

@@ -8,13 +8,16 @@
     GET   /v1/allocations?externalRef=  {"results": […]}
     POST  /v1/allocations/{id}/pick     {"qty", "externalRef"} → {"pickId", "status": "PICKED"}
     GET   /v1/picks?externalRef=
+    POST  /v1/allocations/{id}/release  {"externalRef"} → {"releaseId", "allocationId", "status": "CANCELLED"}
+    GET   /v1/releases?externalRef=
     PUT   /v1/stock/{sku}/ledger        {"facility", "onHand", "uom", "sourceSeq", "asOf", "externalRef"}
     GET   /v1/ledger-updates?externalRef=
 
 `onHand` mirrors the ERP's book stock: only the ledger update changes it, and one whose `sourceSeq` is not
 newer than the last is answered `"applied": false` and ignored, which makes it idempotent by nature. A pick
-ends its allocation and leaves `onHand` alone; a second pick is refused, as the allocation is closed. An
-allocation's `externalRef` is stored and searchable, not unique: a repeated POST promises the stock twice.
+or a release ends its allocation and leaves `onHand` alone; a second one is refused, as the allocation is
+closed. An allocation's `externalRef` is stored and searchable, not unique: a repeated POST promises the stock
+twice.
 """
 
 from __future__ import annotations
@@ -47,6 +50,8 @@ CREATE TABLE IF NOT EXISTS allocations (allocation_id TEXT PRIMARY KEY, sku TEXT
 CREATE INDEX IF NOT EXISTS allocations_ref ON allocations (external_ref);
 CREATE TABLE IF NOT EXISTS picks (pick_id TEXT PRIMARY KEY, allocation_id TEXT, qty REAL, external_ref TEXT,
     created_at TEXT);
+CREATE TABLE IF NOT EXISTS releases (release_id TEXT PRIMARY KEY, allocation_id TEXT, external_ref TEXT,
+    created_at TEXT);
 CREATE TABLE IF NOT EXISTS ledger_updates (update_id TEXT PRIMARY KEY, sku TEXT, facility TEXT, on_hand REAL,
     uom TEXT, source_seq TEXT, as_of TEXT, applied INTEGER, external_ref TEXT);
 """
@@ -55,7 +60,7 @@ CREATE TABLE IF NOT EXISTS ledger_updates (update_id TEXT PRIMARY KEY, sku TEXT,
 class InventorySystem(SimulatedSystem):
     name: ClassVar[str] = "inventory"
     schema: ClassVar[str] = SCHEMA
-    effects: ClassVar[Sequence[str]] = ("allocations", "picks", "ledger_updates")
+    effects: ClassVar[Sequence[str]] = ("allocations", "picks", "releases", "ledger_updates")
     state: ClassVar[Sequence[str]] = ("stock",)
 
     def seed(self) -> None:
@@ -81,6 +86,8 @@ class InventorySystem(SimulatedSystem):
             Route("/v1/allocations", self._allocations, methods=["GET"]),
             Route("/v1/allocations/{allocation_id}/pick", self._pick, methods=["POST"]),
             Route("/v1/picks", self._picks, methods=["GET"]),
+            Route("/v1/allocations/{allocation_id}/release", self._release, methods=["POST"]),
+            Route("/v1/releases", self._releases, methods=["GET"]),
             Route("/v1/stock/{sku}/ledger", self._update_ledger, methods=["PUT"]),
             Route("/v1/ledger-updates", self._ledger_updates, methods=["GET"]),
         ]
@@ -130,17 +137,12 @@ class InventorySystem(SimulatedSystem):
         return JSONResponse(_allocation(self._must_allocation(allocation_id)), 201)
 
     async def _allocations(self, request: Request) -> Response:
-        found = self.database.rows(
-            "SELECT * FROM allocations WHERE external_ref = ? ORDER BY rowid",
-            request.query_params.get("externalRef", ""),
-        )
+        found = self._by_reference("allocations", request)
         return JSONResponse({"results": [_allocation(row) for row in found]})
 
     async def _pick(self, request: Request) -> Response:
         body = await _complete_object(request, ["qty"])
-        allocation = self._must_allocation(request.path_params["allocation_id"])
-        if allocation["status"] != "ALLOCATED":
-            raise _refusal(409, "ALLOCATION_CLOSED", f"{allocation['allocation_id']} {allocation['status']}")
+        allocation = self._open_allocation(request.path_params["allocation_id"])
         with self.database.transaction():
             pick = {
                 "pick_id": self.database.number("PK", 1),
@@ -156,11 +158,29 @@ class InventorySystem(SimulatedSystem):
         return JSONResponse(_pick(pick))
 
     async def _picks(self, request: Request) -> Response:
-        found = self.database.rows(
-            "SELECT * FROM picks WHERE external_ref = ? ORDER BY rowid",
-            request.query_params.get("externalRef", ""),
-        )
+        found = self._by_reference("picks", request)
         return JSONResponse({"results": [_pick(row) for row in found]})
+
+    async def _release(self, request: Request) -> Response:
+        body = await _complete_object(request, [])
+        allocation = self._open_allocation(request.path_params["allocation_id"])
+        with self.database.transaction():
+            release = {
+                "release_id": self.database.number("RL", 1),
+                "allocation_id": allocation["allocation_id"],
+                "external_ref": body.get("externalRef"),
+                "created_at": _now(),
+            }
+            self.database.insert("releases", release)
+            self.database.execute(
+                "UPDATE allocations SET status = 'CANCELLED' WHERE allocation_id = ?",
+                release["allocation_id"],
+            )
+        return JSONResponse(_released(release))
+
+    async def _releases(self, request: Request) -> Response:
+        found = self._by_reference("releases", request)
+        return JSONResponse({"results": [_released(row) for row in found]})
 
     async def _update_ledger(self, request: Request) -> Response:
         body = await _complete_object(request, ["facility", "onHand", "uom", "sourceSeq"])
@@ -193,11 +213,14 @@ class InventorySystem(SimulatedSystem):
         return JSONResponse(_update(update))
 
     async def _ledger_updates(self, request: Request) -> Response:
-        found = self.database.rows(
-            "SELECT * FROM ledger_updates WHERE external_ref = ? ORDER BY rowid",
+        found = self._by_reference("ledger_updates", request)
+        return JSONResponse({"results": [_update(row) for row in found]})
+
+    def _by_reference(self, table: str, request: Request) -> list[Row]:
+        return self.database.rows(
+            f"SELECT * FROM {table} WHERE external_ref = ? ORDER BY rowid",  # noqa: S608 - our own names
             request.query_params.get("externalRef", ""),
         )
-        return JSONResponse({"results": [_update(row) for row in found]})
 
     def _stock(self, sku: str, facility: str) -> Row:
         found = self.database.row("SELECT * FROM stock WHERE sku = ? AND facility = ?", sku, facility)
@@ -213,6 +236,12 @@ class InventorySystem(SimulatedSystem):
             facility,
         )
         return 0.0 if row is None else float(row["total"])
+
+    def _open_allocation(self, allocation_id: str) -> Row:
+        found = self._must_allocation(allocation_id)
+        if found["status"] != "ALLOCATED":
+            raise _refusal(409, "ALLOCATION_CLOSED", f"{allocation_id} {found['status']}")
+        return found
 
     def _must_allocation(self, allocation_id: str) -> Row:
         found = self.database.row("SELECT * FROM allocations WHERE allocation_id = ?", allocation_id)
@@ -263,6 +292,15 @@ def _pick(row: Row) -> dict[str, Any]:
         "allocationId": row["allocation_id"],
         "qty": row["qty"],
         "status": "PICKED",
+        "externalRef": row["external_ref"],
+    }
+
+
+def _released(row: Row) -> dict[str, Any]:
+    return {
+        "releaseId": row["release_id"],
+        "allocationId": row["allocation_id"],
+        "status": "CANCELLED",
         "externalRef": row["external_ref"],
     }
 

@@ -50,7 +50,9 @@ def test_one_of_a_user_or_all_its_versions() -> None:
         ("other", "'other' is no process; known: corrective_maintenance"),
         ("no_such_module:own", "'no_such_module:own' cannot be imported: No module named 'no_such_module'"),
         ("own_processes:other", "has no attribute 'other'"),
-        ("own_processes:nothing", "is no process and no list of its versions"),
+        ("no_such_module:own", "(name it as package.module:name, in a package that is installed"),
+        ("own_processes:nothing", "is no process and no list of its versions, but int"),
+        ("own_processes:nothing", "(name what @process made, or a list of such, as package.module:name)"),
         (":", "cannot be imported"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lineshaft.app.cli import app
-from lineshaft.core.errors import ConfigError
+from lineshaft.core.errors import ConfigError, PermanentFault
 
 SETTINGS = """\
 enterprise: northspring
@@ -80,3 +80,23 @@ def test_what_cannot_be_is_refused(name: str, until: str, said: str, cli: CliRun
     result = cli.invoke(app, ["systems", "pause", name, "--until", until, "--reason", "x"])
     assert isinstance(result.exception, ConfigError)
     assert said in result.exception.message
+
+
+def test_as_json_both_say_what_the_list_says(cli: CliRunner) -> None:
+    pause = ["systems", "pause", "ERP", "--until", "2126-11-21T14:00Z", "--reason", "upgrade", "--json"]
+    assert json.loads(cli.invoke(app, pause).stdout) == listed(cli)["erp"]
+    assert listed(cli)["erp"]["reason"] == "upgrade"
+    resume = ["systems", "resume", "erp", "--reason", "done", "--json"]
+    assert json.loads(cli.invoke(app, resume).stdout) == listed(cli)["erp"]
+    assert listed(cli)["erp"]["paused_until"] is None
+
+
+@pytest.mark.parametrize("verb", [["pause", "erp", "--until", "2126-11-21T14:00Z"], ["resume", "erp"]])
+def test_both_need_a_reason(verb: list[str], cli: CliRunner) -> None:
+    cli.invoke(app, ["systems", "pause", "erp", "--until", "2126-01-01T00:00Z", "--reason", "first"])
+    before = listed(cli)
+    assert cli.invoke(app, ["systems", *verb]).exit_code == 2
+    refused = cli.invoke(app, ["systems", *verb, "--reason", " "]).exception
+    assert isinstance(refused, PermanentFault)
+    assert str(refused) == "a reason is missing (say why, for the audit)"
+    assert listed(cli) == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lineshaft.app.workbench import instances_started
 from lineshaft.contracts.catalogue import EVENTS
 from lineshaft.core.clock import SystemClock
 from lineshaft.core.errors import BusinessFault
@@ -41,6 +42,7 @@ def work(store: Store) -> Work:
         actions,
         Topics(Desk(store, clock)),
         taken_in=frozenset(),
+        started_by=instances_started([paying]),
         telemetry_since="",
     )
     return Work(store, changes, corrections, actions, redriving)
@@ -100,3 +102,15 @@ async def test_a_process_that_somebody_has_retried_refuses(
         (told,) = await work.redrive(Chosen(ids=[one]), wait_s=0, **WHY)
     assert told.verdict is Verdict.REFUSED
     assert "is completed" in told.findings[0]
+
+
+async def test_the_instance_under_an_events_key_is_found_by_its_payload(house: House) -> None:
+    event = started_by()
+    async with house.running():
+        await house.engine.handle(event)
+        await house.in_state("completed")
+        instance = await house.instance()
+    found = instances_started([paying])
+    assert found(event.type, event.data) == [instance["process_id"]]
+    assert found(event.type, b"{}") == []  # no payload of this event
+    assert found("another.event.told.v1", event.data) == []

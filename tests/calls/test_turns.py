@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from lineshaft.calls.turns import Turns
 
 
@@ -37,4 +39,29 @@ async def test_one_who_leaves_the_queue_holds_nobody_up() -> None:
     waiting[1].cancel()  # its turn has come, and it does not know yet
     await waiting[2]
     turns.give_on("a")
+    assert len(turns) == 0
+
+
+@pytest.mark.parametrize("stay", [0, 2], ids=["all", "some"])
+async def test_those_who_are_cancelled_at_once_leave_as_cancelled(stay: int) -> None:
+    turns, order = Turns(), []
+    gate = asyncio.Event()
+
+    async def one(number: int) -> None:
+        await turns.take("a")
+        try:
+            await gate.wait()
+            order.append(number)
+        finally:
+            turns.give_on("a")
+
+    tasks = [asyncio.create_task(one(number)) for number in range(3 + stay)]
+    await asyncio.sleep(0)
+    for task in tasks[:3]:  # who has its turn, and those next in the queue
+        task.cancel()
+    gone = await asyncio.gather(*tasks[:3], return_exceptions=True)
+    assert [type(each) for each in gone] == [asyncio.CancelledError] * 3
+    gate.set()
+    await asyncio.gather(*tasks[3:], one(9))
+    assert order == [*range(3, 3 + stay), 9]
     assert len(turns) == 0

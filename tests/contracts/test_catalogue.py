@@ -27,6 +27,7 @@ maintenance.update_task        maintenance  maintenance_order_id,state          
 inventory.availability         warehouse    -                                                             -
 inventory.reserve              warehouse    for_reference,line                                            inventory.reservation.created.v1
 inventory.withdraw             warehouse    reservation_id                                                -
+inventory.release              warehouse    reservation_id                                                -
 inventory.synchronise_balance  warehouse    material_definition_id,site,source_sequence                   inventory.balance.changed.v1
 planning.constrain_capacity    planning     reference                                                     planning.capacity.constrained.v1
 planning.restore_capacity      planning     reference                                                     planning.capacity.restored.v1

@@ -21,6 +21,7 @@ from lineshaft.model.inventory import (
     BalanceUpdate,
     ConsumptionPosting,
     MaterialAtSite,
+    Release,
     Reservation,
     Withdrawal,
 )
@@ -53,6 +54,7 @@ EFFECTS: Mapping[str, str] = {
     "maintenance.update_task": "task_updates",
     "inventory.reserve": "allocations",
     "inventory.withdraw": "picks",
+    "inventory.release": "releases",
     "inventory.synchronise_balance": "ledger_updates",
     "planning.constrain_capacity": "capacity_notices",
     "planning.restore_capacity": "capacity_notices",
@@ -139,9 +141,15 @@ class Requests:
         )
 
     def inventory_withdraw(self, number: int) -> Withdrawal:
+        return Withdrawal(reservation_id=self._allocation(number), quantity=ONE)
+
+    def inventory_release(self, number: int) -> Release:
+        return Release(reservation_id=self._allocation(number))
+
+    def _allocation(self, number: int) -> str:
         arranged = {"allocation_id": f"AL-X{number}", "sku": "GREASE-FG", "facility": "LEJ1", "qty": 0.001}
         self.inventory.database.insert("allocations", arranged | {"uom": "KG", "status": "ALLOCATED"})
-        return Withdrawal(reservation_id=f"AL-X{number}", quantity=ONE)
+        return f"AL-X{number}"
 
     def inventory_synchronise_balance(self, number: int) -> BalanceUpdate:
         return BalanceUpdate(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -23,6 +23,7 @@ from lineshaft.core.values import Event
 from lineshaft.ledger import Audit, Claims, Desk
 from lineshaft.model.condition import Evidence, LimitKind, ThresholdExceeded
 from lineshaft.processes import SHIPPED, Engine
+from lineshaft.processes.actions import Actions
 from lineshaft.store import Outbox, Store
 from lineshaft.store.schema import exceptions, processes
 from tests.clocks import ManualClock
@@ -65,6 +66,9 @@ class House:
             zone=ZoneInfo("Europe/Berlin"),
             source="/northspring/leipzig/lineshaft",
         )
+        self.actions = Actions(
+            store, definitions, lambda connection, action: None, self.clock, zone=ZoneInfo("Europe/Berlin")
+        )
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -76,22 +80,22 @@ class House:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def under_fault(self, event: Event, then: str) -> None:
-        """Hand the event over while every system is at fault; lift it when the instance rests."""
+    async def under_fault(self, work: Awaitable[None], then: str) -> None:
+        """Do it while every system is at fault; lift that when the instance rests."""
         proxies = self.targets.fronts.values()
         for proxy in proxies:
             if self.kind == REFUSED:
                 await proxy.refuse()
             else:
                 proxy.faults.add(self.kind, times=None)
-        await self.engine.handle(event)
-        await self._in_state("retrying")
+        await work
+        await self.in_state("retrying")
         for proxy in proxies:
             proxy.faults.clear()
             await proxy.admit()
-        await self._in_state(then)
+        await self.in_state(then)
 
-    async def _in_state(self, state: str) -> None:
+    async def in_state(self, state: str) -> None:
         """Time passes while it is looked for: pauses end, breakers let probes through."""
 
         async def reached() -> bool:
@@ -111,15 +115,45 @@ async def test_each_effect_once_though_every_system_fails_twice(
     start = datetime(2026, 3, 2, 6, 0, tzinfo=UTC) + timedelta(seconds=next(BEGINNINGS))
     house, cmms = House(store, targets, kind), targets.requests.cmms
     async with house.running():
-        await house.under_fault(_breach(start), "waiting")
+        await house.under_fault(house.engine.handle(_breach(start)), "waiting")
         ours = [order["workOrderNo"] for order in cmms.book.orders(ASSET, open_only=True)]
         (waiting,) = (order for order in cmms.book.waiting_orders() if order.number in ours)
         await cmms.complete(waiting.number, Technician().report(waiting))
-        await house.under_fault(_completed(targets, waiting.number), "completed")
+        await house.under_fault(house.engine.handle(_completed(targets, waiting.number)), "completed")
     assert await rows(store, exceptions) == []
     verdict = check([Fact(ASSET, start)], await _held(targets, waiting.number))
     assert verdict.single, verdict
     assert verdict.by_effect["consumption"] == verdict.by_effect["labour_cost"] == (1, 1)
+
+
+@pytest.mark.parametrize("short", [True, False], ids=["short", "reserved"])
+async def test_an_abort_frees_planning_and_stock_once_though_every_system_fails(
+    short: bool, store: Store, targets: Targets
+) -> None:
+    start = datetime(2026, 3, 2, 6, 0, tzinfo=UTC) + timedelta(seconds=next(BEGINNINGS))
+    house, requests = House(store, targets, FaultKind.RESET_AFTER_COMMIT), targets.requests
+    stock = requests.inventory.database
+    (was,) = stock.rows("SELECT on_hand FROM stock WHERE sku = ?", PART)
+    if short:
+        stock.execute("UPDATE stock SET on_hand = 0 WHERE sku = ?", PART)
+    async with house.running():
+        await house.engine.handle(_breach(start))
+        await house.in_state("waiting")
+        stock.execute("UPDATE stock SET on_hand = ? WHERE sku = ?", was["on_hand"], PART)
+        (instance,) = await rows(store, processes)
+        abort = house.actions.abort(instance["process_id"], by="kim", reason="the sensor was wrong")
+        await house.under_fault(abort, "aborted")
+    assert await rows(store, exceptions) == []
+    (order,) = requests.cmms.book.orders(ASSET, open_only=True)
+    held = await _held(targets, order["workOrderNo"])
+    requests.cmms.database.execute(
+        "UPDATE work_orders SET status = 'CANCELLED' WHERE work_order_no = ?", order["workOrderNo"]
+    )
+    assert [row["kind"] for row in held.notices] == (["REDUCED", "FULL"] if short else [])
+    assert [row["status"] for row in held.allocations] == ([] if short else ["CANCELLED"])
+    promised = {row["allocation_id"] for row in held.allocations}
+    releases = requests.inventory.effect_rows()["releases"]
+    assert sum(row["allocation_id"] in promised for row in releases) == len(promised)
 
 
 def _breach(start: datetime) -> Event:

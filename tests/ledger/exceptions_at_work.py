@@ -154,6 +154,7 @@ class Bench:
         self.log = EventLog(store, EVENTS, self.clock)
         self.processes = ParkedProcesses()
         self.topics = Topics(self.desk)
+        self.under_its_key: list[str] = []
         changes = ExceptionChanges(store, Outbox(store), Audit(OPERATOR, self.clock), self.clock)
         corrections = Corrections(EVENTS, {"cmms": Hook()})
         self.redriving = Redriving(
@@ -163,6 +164,7 @@ class Bench:
             self.processes,
             self.topics,
             taken_in=frozenset(taken_in),
+            started_by=lambda event_type, payload: self.under_its_key,
             telemetry_since="2026-03-02T06:00:00.500000Z",
         )
         self.work = Workbench(store, changes, corrections, self.processes, self.redriving)

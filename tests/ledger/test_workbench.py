@@ -155,6 +155,37 @@ async def test_a_redriven_event_is_followed_to_its_documents(bench: Bench) -> No
     assert [action for _, action, _ in await audited(bench.store)][-1] == "exception.resolved"
 
 
+async def test_what_else_its_story_did_is_not_what_a_redriven_event_did(bench: Bench) -> None:
+    await bench.process(state="waiting", causation_id="another event")
+    await bench.call()
+    await bench.desk.report([dead_event(correlation_id="story-1")])
+    await bench.work.fix(await bench.one(), values=["unit=BAR"], **WHY)
+    (told,) = await bench.redrive()
+    assert (told.verdict, told.detail, told.documents) == (Verdict.WAITING, "the event is on its way", [])
+    await bench.log.record(await bench.sent())
+    await bench.redriving.settle()
+    assert await bench.state() == "redriven"
+
+
+async def test_an_event_whose_process_had_ended_before_is_done_when_it_has_come(bench: Bench) -> None:
+    await bench.process("p1", state="waiting", causation_id="another event")
+    await bench.process("p2", state="completed", business_key="PUMP-8")
+    await bench.process("p3", state="waiting", business_key="PUMP-9")
+    await bench.desk.report([dead_event(correlation_id="story-1")])
+    await bench.work.fix(await bench.one(), values=["unit=BAR"], **WHY)
+    bench.under_its_key = ["p2"]
+    (told,) = await bench.redrive()
+    assert (told.verdict, told.detail) == (Verdict.WAITING, "the event is on its way")
+    await bench.log.record(await bench.sent())
+    bench.under_its_key = ["p3"]  # not at its end
+    await bench.redriving.settle()
+    assert await bench.state() == "redriven"
+    bench.under_its_key = ["p2"]
+    (found,) = (await bench.redriving.outcomes([told.exception_id], 0.0, by="anna")).values()
+    assert (found.verdict, found.detail) == (Verdict.POSTED, "repair PUMP-8 is completed")
+    assert await bench.state() == "resolved"
+
+
 @pytest.mark.parametrize("state", ["sending", "unknown"])
 async def test_a_call_under_way_is_not_posted(state: str, bench: Bench) -> None:
     await bench.desk.report([parked()])

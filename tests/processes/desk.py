@@ -103,7 +103,7 @@ class Desk:
         return await self.store.write(self.expiring(path, key))
 
     async def claim(self, now: float = 0.0) -> list[str]:
-        return await self.store.write(lambda connection: waits.claim_due(connection, now, NOW, self.worker))
+        return await self.store.write(lambda connection: waits.claim_due(connection, now, self.worker))
 
     async def load(self) -> tuple[Instance, list[Step]]:
         return await self.store.read(lambda connection: journal.load(connection, self.process_id))

@@ -305,3 +305,35 @@ async def test_a_fork_is_refused_before_a_step_that_is_not_done(house: Build, an
     await here.actions.fork(process_id, 1, **BY)
     with pytest.raises(ConfigError, match="no step 2"):
         await here.actions.fork(process_id, 2, **BY)
+
+
+async def test_a_fork_beyond_a_step_that_is_not_done_is_told_where_to_begin(
+    house: Build, answers: Answers
+) -> None:
+    async def undone(ctx: Context, breach: ThresholdExceeded) -> Result:
+        await ctx.undoable(post(ctx, "one"), lambda _: post(ctx, "undo"))
+        await post(ctx, "two")
+        return Result()
+
+    here, process_id = await parked(house, answers, undone)
+    answers.faults["books.post"] = [PermanentFault("401")]
+    async with here.running():
+        await here.actions.abort(process_id, **BY)
+        await until(lambda: len(answers.commands) == 3)
+        await here.in_state("parked")
+    with pytest.raises(ConfigError) as refused:
+        await here.actions.fork(process_id, 1, **BY)
+    assert (refused.value.message, refused.value.hint) == (
+        f"{process_id}: step 0u.0 before step 1 is not done",
+        "fork from step 0 or before, or wait until it is done",
+    )
+    assert await here.actions.fork(process_id, 0, **BY) != process_id
+
+
+async def test_what_needs_a_version_that_is_gone_says_which_are_loaded(
+    house: Build, answers: Answers
+) -> None:
+    _, process_id = await parked(house, answers)
+    with pytest.raises(ConfigError) as refused:
+        await house(defined(posts, version=2)).actions.correct(process_id, b"{}", **BY)
+    assert str(refused.value) == "no process test v1 is loaded (loaded: test v2)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -92,6 +93,7 @@ class Plant:
                     request, id=f"RS-{request.line}"
                 ),
                 "inventory.withdraw": filled(),
+                "inventory.release": filled(),
                 "inventory.synchronise_balance": filled(),
                 "planning.constrain_capacity": filled(id="CP-1"),
                 "planning.restore_capacity": filled(id="CP-2"),
@@ -130,6 +132,10 @@ class Story:
             completed or completion(), plant="NSP", source="/nsp/cmms", identity=(identity,), time=AT
         )
         await self.house.engine.handle(event)
+
+    async def abort(self) -> None:
+        process_id = (await self.house.instance())["process_id"]
+        await self.house.actions.abort(process_id, by="kim", reason="the sensor was wrong")
 
     @property
     def done(self) -> list[str]:
@@ -421,6 +427,55 @@ async def test_a_closed_period_parks_with_finance_after_what_was_posted(tell: An
     await story.house.in_state("parked")
     assert (await story.house.instance())["owner"] == "finance"
     assert story.done[-1] == "erp.post_consumption"
+
+
+async def test_an_abort_while_parts_are_short_frees_planning_and_what_was_reserved(tell: Any) -> None:
+    story = await tell(Plant(kit=[requirement(1, "A", 2), requirement(2, "B", 20)]))
+    await story.breach()
+    await story.house.in_state("waiting")
+    before = len(story.done)
+    await story.abort()
+    await story.house.in_state("aborted")
+    assert story.done[before:] == ["planning.restore_capacity", "inventory.release"]
+    assert story.request("planning.restore_capacity") == story.request("planning.constrain_capacity")
+    assert story.request("inventory.release").reservation_id == "RS-1"
+
+
+async def test_an_abort_after_capacity_was_restored_does_not_restore_it_again(tell: Any) -> None:
+    story = await tell(Plant(stock=1))
+    reached, go_on = asyncio.Event(), asyncio.Event()
+
+    async def held(command: Any) -> None:
+        if command.operation == "planning.restore_capacity":
+            reached.set()
+            await go_on.wait()
+
+    story.answers.before = held
+    await story.breach()
+    await story.complete()
+    await reached.wait()
+    await story.abort()
+    go_on.set()
+    await story.house.in_state("aborted")
+    asked = [command.operation for command in story.answers.commands]
+    assert asked.count("planning.restore_capacity") == 2  # by the process, and by the undo
+    assert story.done.count("planning.restore_capacity") == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "then"), [("reservation_closed", "aborted"), ("unknown_reservation", "parked")]
+)
+async def test_a_reservation_that_cannot_be_released_is_its_owners_unless_it_has_ended(
+    code: str, then: str, tell: Any
+) -> None:
+    story = await tell(Plant())
+    refused = BusinessFault("no", code=code, owner="warehouse")
+    story.answers.faults["inventory.release"] = [refused]
+    await story.breach()
+    await story.house.in_state("waiting")
+    await story.abort()
+    await story.house.in_state(then)
+    assert "inventory.release" not in story.done
 
 
 def test_it_is_shipped_and_asks_only_for_what_it_declares() -> None:

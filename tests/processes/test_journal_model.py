@@ -237,7 +237,7 @@ class Journal(RuleBasedStateMachine):
         claimed: set[str] = set()  # as the engine remembers it
 
         def unit(connection: Connection) -> None:
-            claimed.update(waits.claim_due(connection, 1.0, NOW, worker))
+            claimed.update(waits.claim_due(connection, 1.0, worker))
 
         self.store.do(unit)
         assert claimed == self.model.claim_due(worker)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from lineshaft.core.errors import BusinessFault, ConfigError
 from lineshaft.model.condition import ThresholdExceeded
 from lineshaft.processes import Context
 from lineshaft.store import Store
-from lineshaft.store.schema import processes
+from lineshaft.store.schema import processes, workers
+from lineshaft.store.statements import insert_new
 from tests.books import BOOKED
 from tests.rows import rows
 
@@ -149,3 +151,46 @@ async def test_old_and_new_run_side_by_side(house: Build, answers: Answers, stor
             await here.engine.handle(booked_event(rule))
         await here.in_state("completed", 2)
     assert sorted(answers.references) == ["r0-a", "r0-v1", "r1-a", "r1-v2"]
+
+
+async def living(store: Store, name: str) -> None:
+    row = {"name": name, "epoch": 1, "expires_at": 9e9}
+    await store.write(lambda connection: insert_new(connection, workers, [row]))
+
+
+async def test_a_worker_leaves_what_it_cannot_run_to_one_that_can(
+    house: Build, answers: Answers, store: Store
+) -> None:
+    """A rolling upgrade: an old worker is told the event of an instance of the new version."""
+    new = house(defined(first, version=2))
+    async with new.running():
+        await new.engine.handle(started_by("r0"))
+        await new.in_state("waiting")
+    await living(store, "new")
+    old = house(defined(first))
+    async with old.running():
+        await old.engine.handle(booked_event("r0"))
+        await old.in_state("retrying")
+        old.pass_time(30)
+        await asyncio.sleep(0)
+        assert (await old.instance())["state"] == "retrying"
+    async with new.running():
+        new.pass_time(1)
+        await new.in_state("completed")
+
+
+async def test_what_no_worker_can_run_is_parked_after_a_minute(
+    house: Build, answers: Answers, store: Store
+) -> None:
+    new = house(defined(first, version=2))
+    async with new.running():
+        await new.engine.handle(started_by("r0"))
+        await new.in_state("waiting")
+    await living(store, "another")
+    old = house(defined(first))
+    async with old.running():
+        await old.engine.handle(booked_event("r0"))
+        await old.in_state("retrying")
+        old.pass_time(90)
+        await old.in_state("parked")
+    assert "no process test v2 is loaded" in (await old.instance())["cause"]

@@ -255,7 +255,7 @@ async def test_two_workers_claim_what_is_due_between_them(store: Store) -> None:
         await each.suspend(waiting(wake_at=1.0))
 
     def claiming(worker: str) -> Any:
-        return lambda connection: waits.claim_due(connection, 5.0, "", worker)
+        return lambda connection: waits.claim_due(connection, 5.0, worker)
 
     one, two = await asyncio.to_thread(at_once, store, claiming("w1"), claiming("w2"))
     assert sorted(one + two) == sorted(set(one + two))

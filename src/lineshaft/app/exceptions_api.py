@@ -55,8 +55,9 @@ def exception_routes(workbench: Workbench) -> list[Route]:
     POST /redrive       {"ids" or "all" and filters, "by", "reason", "dry_run", "wait_s"}
     POST /discard       {"ids" or "all" and filters, "by", "reason"}
 
-    404 no such exception · 409 not open · 415 the body is not announced as JSON, so that no web page of
-    another site can send it · 422 what is wrong with the body or the payload · 503 the store is away
+    403 a POST where this is not served on loopback · 404 no such exception · 409 not open · 415 the body is
+    not announced as JSON, so that no web page of another site can send it · 421 see WebAccess · 422 what is
+    wrong with the body or the payload · 503 the store is away
     """
     api = _Api(workbench)
     return [

@@ -28,10 +28,16 @@ def definitions_of(reference: str) -> Sequence[ProcessDefinition]:
     try:
         found = getattr(import_module(module_name), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"{reference!r} cannot be imported: {error}") from error
+        raise ConfigError(
+            f"{reference!r} cannot be imported: {error}",
+            hint="name it as package.module:name, in a package that is installed beside lineshaft",
+        ) from error
     versions = [found] if isinstance(found, ProcessDefinition) else found
     if not isinstance(versions, list | tuple) or not all(
         isinstance(version, ProcessDefinition) for version in versions
     ):
-        raise ConfigError(f"{reference!r} is no process and no list of its versions")
+        raise ConfigError(
+            f"{reference!r} is no process and no list of its versions, but {type(found).__name__}",
+            hint="name what @process made, or a list of such, as package.module:name",
+        )
     return versions

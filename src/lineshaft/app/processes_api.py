@@ -68,8 +68,9 @@ def process_routes(steering: Steering) -> list[Route]:
     POST /{ref}/approve | refuse                           {"role", "step", "by", "reason"}
     POST /migrate                                          {"type", "from", "to", "dry_run", "by", "reason"}
 
-    404 no such process · 409 not possible now, or the ref is ambiguous · 415 the body is not announced as
-    JSON · 422 what is wrong with the body or the value · 503 the store is away
+    403 a POST where this is not served on loopback · 404 no such process · 409 not possible now, or the ref
+    is ambiguous · 415 the body is not announced as JSON · 421 see WebAccess · 422 what is wrong with the body
+    or the value · 503 the store is away
     """
     api = _Api(steering)
     one = "/api/processes/{ref:path}"

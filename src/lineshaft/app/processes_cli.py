@@ -159,7 +159,7 @@ def abort_command(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """End it and undo what it has done, in reverse; the processes that it waits for as well."""
+    """End it and run the undos that its steps name, in reverse; so with the processes it waits for."""
     _act(config, as_json, lambda steering: steering.abort(ref, by=_who(by), reason=reason))
 
 

@@ -62,6 +62,8 @@ class BackboneSettings(_Section, frozen=True, kw_only=True):
 
 
 class ConsoleSettings(_Section, frozen=True, kw_only=True):
+    """host: of console, API and webhooks. Where it is no loopback address, the API only reads."""
+
     host: str = "127.0.0.1"
     port: Port = 8600
 

@@ -70,19 +70,32 @@ def pause_command(
     reason: ReasonOption,
     by: ActorOption = "",
     config: ConfigOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Send the system nothing until then; what is under way may finish. Nodes follow within two seconds."""
     path = known_settings(config)
     settings, _ = load_settings(path)
     system, end = _system(settings, name), _moment(settings, until)
     actor = by or getpass.getuser()
-    _with_pauses(settings, path, lambda pauses: pauses.pause(system, end, by=actor, reason=reason))
-    out.print(f"{system} is paused until {_said(end, settings)}", highlight=False)
+
+    async def work(pauses: Pauses) -> Pause | None:
+        await pauses.pause(system, end, by=actor, reason=reason)
+        return (await pauses.current()).get(system)
+
+    pause = _with_pauses(settings, path, work)
+    if as_json:
+        print_json(_told(system, settings.systems[system], pause))
+    else:
+        out.print(f"{system} is paused until {_said(end, settings)}", highlight=False)
 
 
 @systems.command("resume")
 def resume_command(
-    name: NameOption, reason: ReasonOption = "", by: ActorOption = "", config: ConfigOption = None
+    name: NameOption,
+    reason: ReasonOption,
+    by: ActorOption = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """End a pause before its time. What waits for it looks again within five minutes."""
     path = known_settings(config)
@@ -90,7 +103,10 @@ def resume_command(
     system = _system(settings, name)
     actor = by or getpass.getuser()
     _with_pauses(settings, path, lambda pauses: pauses.resume(system, by=actor, reason=reason))
-    out.print(f"{system} is not paused", highlight=False)
+    if as_json:
+        print_json(_told(system, settings.systems[system], None))
+    else:
+        out.print(f"{system} is not paused", highlight=False)
 
 
 def _system(settings: Settings, name: str) -> str:

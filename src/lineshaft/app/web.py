@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from lineshaft.app.web_access import WebAccess
 from lineshaft.core.errors import ConfigError
 from lineshaft.core.ports import ReadModel
 
@@ -38,12 +39,13 @@ class WebServer:
                 hint="set console.port in the settings; 0 takes any free port",
             ) from error
         bound = self._socket.getsockname()
+        self._host, self._bound = host, bound[0]
         self.url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '') else host}:{bound[1]}"  # noqa: S104
 
     async def run(self, routes: list[Route]) -> None:
         """Until cancelled; browsers that wait on an event stream do not hold it up."""
         config = uvicorn.Config(
-            Starlette(routes=routes),
+            WebAccess(Starlette(routes=routes), host=self._host, bound=self._bound),
             log_level="warning",
             access_log=False,
             lifespan="off",

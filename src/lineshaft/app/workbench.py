@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +29,7 @@ from lineshaft.ledger import (
     Workbench,
 )
 from lineshaft.processes.actions import Action, Actions
-from lineshaft.processes.definition import with_children
+from lineshaft.processes.definition import ProcessDefinition, starters, with_children
 from lineshaft.store import Outbox, Store
 
 __all__ = ["keep_settling", "make_workbench", "note_action", "open_workbench", "webhooks_of"]
@@ -77,6 +77,24 @@ def note_action(audit: Audit) -> Callable[[Database, Action], None]:
     return note
 
 
+def instances_started(definitions: Sequence[ProcessDefinition]) -> Callable[[str, bytes], list[str]]:
+    """Tells of an event's type and payload the ids of the instances that it starts, or has started before."""
+    starts = starters(definitions)
+
+    def started_by(event_type: str, payload: bytes) -> list[str]:
+        found = []
+        for definition in starts.get(event_type, ()):
+            try:
+                key = definition.key(definition.input_schema.decode(payload))
+            except Exception as error:  # a key is a process's own code; its consumer fails and reports alike
+                _LOG.debug("exceptions.no_key", process=definition.name, reason=str(error))
+            else:
+                found.append(definition.instance_id(key))
+        return found
+
+    return started_by
+
+
 def make_workbench(
     plant: PlantData,
     store: Store,
@@ -104,6 +122,7 @@ def make_workbench(
         actions,
         readings,
         taken_in=taken_in,
+        started_by=instances_started(plant.processes),
         telemetry_since=telemetry_since,
     )
     return Workbench(store, changes, corrections, actions, redriving), redriving

@@ -64,9 +64,6 @@ class Door:
                     )
                 self._systems[name] = system
 
-    def serves(self, operation: str) -> bool:
-        return operation in self._systems
-
     async def call(self, command: Command) -> Outcome:
         """See core.ports.CallPort."""
         system, operation = self._authorised(command)

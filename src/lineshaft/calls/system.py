@@ -34,7 +34,7 @@ class CallPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     rate_per_s: _Positive = 200.0
     concurrency: _Count = 16
-    waiting: _Count = 10_000
+    waiting: _Count = 128
     deadline_s: _Positive = 10.0
     attempts: _Count = 4
     backoff_s: _Seconds = 0.2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Hashable
+from contextlib import suppress
 
 __all__ = ["Turns"]
 
@@ -27,7 +28,8 @@ class Turns:
             await turn
         except asyncio.CancelledError:
             if turn.cancelled():
-                waiting.remove(turn)
+                with suppress(ValueError):  # whoever had its turn was cancelled as well, and passed it over
+                    waiting.remove(turn)
             else:  # it had its turn and was cancelled in the same moment
                 self.give_on(key)
             raise

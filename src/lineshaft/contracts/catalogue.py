@@ -13,6 +13,7 @@ from lineshaft.model.inventory import (
     BalanceUpdate,
     ConsumptionPosting,
     MaterialAtSite,
+    Release,
     Reservation,
     StockBalance,
     StockMovement,
@@ -240,6 +241,10 @@ class Inventory(Capability, name="inventory", system_kind="wms"):
     @command(key=("reservation_id",), owner="warehouse", entity="reservation", document="reservation_id")
     async def withdraw(self, request: Withdrawal) -> Withdrawal:
         """End a reservation: its parts were used."""
+
+    @command(key=("reservation_id",), owner="warehouse", entity="reservation", document="reservation_id")
+    async def release(self, request: Release) -> Release:
+        """End a reservation: its parts are not needed, and their stock is free again."""
 
     @command(
         key=("material_definition_id", "site", "source_sequence"),

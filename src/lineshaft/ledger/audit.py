@@ -14,11 +14,12 @@ import msgspec
 from sqlalchemy import Connection, bindparam, select
 
 from lineshaft.core.clock import Clock, rfc3339
+from lineshaft.core.errors import PermanentFault
 from lineshaft.core.ids import new_id
 from lineshaft.store.schema import audit, audit_heads
 from lineshaft.store.statements import insert_all, insert_new, put
 
-__all__ = ["FIRST", "HASHED", "OPERATOR", "Audit", "AuditEntry", "hash_of"]
+__all__ = ["FIRST", "HASHED", "OPERATOR", "Audit", "AuditEntry", "hash_of", "must_have_reason"]
 
 OPERATOR = "operator"
 """The chain of people at the command line."""
@@ -133,3 +134,9 @@ def _storable(text: str) -> str:
 
 _HEAD = select(audit_heads).where(audit_heads.c.chain == bindparam("chain")).with_for_update()
 _KNOWN = select(audit.c.entry_id).where(audit.c.entry_id.in_(bindparam("ids", expanding=True)))
+
+
+def must_have_reason(reason: str) -> None:
+    """raises  PermanentFault, code reason_missing"""
+    if not reason.strip():
+        raise PermanentFault("a reason is missing", code="reason_missing", hint="say why, for the audit")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, and_, or_, select
 
 from lineshaft.core.values import OutcomeState
 from lineshaft.ledger.corrections import Carrier, carrier_of
@@ -41,27 +41,38 @@ class Followed(msgspec.Struct, frozen=True, kw_only=True):
     documents: list[Document] = []
 
 
-def follow(connection: Connection, row: ExceptionRow, taken_in: frozenset[str]) -> Followed:
+def follow(
+    connection: Connection,
+    row: ExceptionRow,
+    taken_in: frozenset[str],
+    started_by: Callable[[str, bytes], Sequence[str]],
+) -> Followed:
     """Of an exception that was redriven; its `row` as it is now. Of a reading only telemetry knows more.
 
-    taken_in  the event types that processes take in
+    taken_in    the event types that processes take in
+    started_by  the ids of the instances that an event of this type and payload starts, or has started before
     """
     if row.state is ExceptionState.OPEN:
         return Followed(verdict=Verdict.FAILED, detail=row.cause)
-    found = _found(connection, row, taken_in)
+    found = _found(connection, row, taken_in, started_by)
     if row.state is not ExceptionState.REDRIVEN:  # that was found out before
         found = msgspec.structs.replace(found, verdict=Verdict.POSTED, detail=f"it is {row.state}")
     return found
 
 
-def _found(connection: Connection, row: ExceptionRow, taken_in: frozenset[str]) -> Followed:
+def _found(
+    connection: Connection,
+    row: ExceptionRow,
+    taken_in: frozenset[str],
+    started_by: Callable[[str, bytes], Sequence[str]],
+) -> Followed:
     match carrier_of(row):
         case Carrier.READING:
             return Followed(verdict=Verdict.WAITING, detail="telemetry has not come to it yet")
         case Carrier.PROCESS:
             instances = _instances(connection, processes.c.process_id == row.ref)
         case _:
-            instances = _takers(connection, row)
+            instances = _takers(connection, row.redrive_ref, started_by)
     return _ended(connection, instances) if instances else _event(connection, row.redrive_ref, taken_in)
 
 
@@ -82,14 +93,24 @@ def _instances(connection: Connection, condition: Any) -> Sequence[Any]:
     return connection.execute(select(processes).where(condition)).all()
 
 
-def _takers(connection: Connection, row: ExceptionRow) -> Sequence[Any]:
-    """Those that the event started or woke; else what had started before in its story."""
-    woken = select(process_waits.c.process_id).where(process_waits.c.event_id == row.redrive_ref)
-    taken = or_(processes.c.causation_id == row.redrive_ref, processes.c.process_id.in_(woken))
-    found = _instances(connection, taken)
-    if found or not row.correlation_id:
+def _takers(
+    connection: Connection, event_id: str, started_by: Callable[[str, bytes], Sequence[str]]
+) -> Sequence[Any]:
+    """Those that the event started or woke; else those that had ended before under its business key.
+
+    The latter start nothing anew, but only once it has come: while it is on its way, nobody has taken it.
+    """
+    woken = select(process_waits.c.process_id).where(process_waits.c.event_id == event_id)
+    taken = or_(processes.c.causation_id == event_id, processes.c.process_id.in_(woken))
+    if found := _instances(connection, taken):
         return found
-    return _instances(connection, processes.c.correlation_id == row.correlation_id)
+    event = connection.execute(
+        select(events.c.type, events.c.data).where(events.c.event_id == event_id)
+    ).first()
+    if event is None:
+        return []
+    same = processes.c.process_id.in_(started_by(event.type, event.data.encode()))
+    return _instances(connection, and_(same, processes.c.finished_at != ""))
 
 
 def _ended(connection: Connection, instances: Sequence[Any]) -> Followed:

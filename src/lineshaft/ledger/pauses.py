@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, delete, select
 
 from lineshaft.core.clock import Clock, rfc3339
-from lineshaft.ledger.audit import Audit, AuditEntry
+from lineshaft.ledger.audit import Audit, AuditEntry, must_have_reason
 from lineshaft.store import Store
 from lineshaft.store.schema import system_pauses
 from lineshaft.store.statements import put
@@ -29,6 +29,8 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pauses:
+    """Those that change something raise PermanentFault, code reason_missing."""
+
     def __init__(self, store: Store, audit: Audit, clock: Clock) -> None:
         self._store = store
         self._audit = audit
@@ -36,6 +38,7 @@ class Pauses:
 
     async def pause(self, system: str, until: datetime, *, by: str, reason: str) -> None:
         """In place of an earlier pause of the same system."""
+        must_have_reason(reason)
         row = {
             "system": system,
             "until": rfc3339(until),
@@ -54,6 +57,7 @@ class Pauses:
 
     async def resume(self, system: str, *, by: str, reason: str) -> None:
         """End its pause; nothing happens to a system that has none."""
+        must_have_reason(reason)
         entry = AuditEntry(actor=by, action="system.resumed", subject=system, reason=reason)
 
         def unit(connection: Connection) -> None:

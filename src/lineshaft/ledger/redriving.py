@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, exists, select
 
@@ -30,7 +30,7 @@ _OLD_TAG_LIST = "telemetry runs with the tag list that lacked it: add the row, r
 
 
 class Redriving:
-    """taken_in: the event types that processes take in; telemetry_since: when it read its tag list."""
+    """As `follow` says; telemetry_since: when telemetry read its tag list."""
 
     def __init__(
         self,
@@ -41,6 +41,7 @@ class Redriving:
         readings: RawDestination,
         *,
         taken_in: frozenset[str],
+        started_by: Callable[[str, bytes], Sequence[str]],
         telemetry_since: str,
     ) -> None:
         self._store = store
@@ -49,6 +50,7 @@ class Redriving:
         self._processes = processes
         self._readings = readings
         self._taken_in = taken_in
+        self._started_by = started_by
         self._telemetry_since = telemetry_since
 
     def obstacle(self, row: ExceptionRow) -> str:
@@ -132,7 +134,7 @@ class Redriving:
 
         def question(connection: Connection) -> list[tuple[ExceptionRow, Followed]]:
             rows = choose(connection, Chosen(ids=ids))
-            return [(row, follow(connection, row, self._taken_in)) for row in rows]
+            return [(row, follow(connection, row, self._taken_in, self._started_by)) for row in rows]
 
         found = {}
         for row, followed in await self._store.read(question):

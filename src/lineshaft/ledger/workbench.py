@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from lineshaft.core.errors import ConfigError, LineshaftError, PermanentFault, TransientFault
 from lineshaft.core.ids import fingerprint
 from lineshaft.core.ports import ProcessActions
+from lineshaft.ledger.audit import must_have_reason
 from lineshaft.ledger.audit_reads import audit_rows
 from lineshaft.ledger.corrections import Carrier, Corrections, carrier_of, what_parked, with_values
 from lineshaft.ledger.exception_changes import ExceptionChanges
@@ -105,7 +106,7 @@ class Workbench:
         raises   ContractViolation for a value that cannot be set, too
         """
         if not dry_run:
-            _must_have(reason)
+            must_have_reason(reason)
         (row,) = await self._rows(Chosen(ids=[exception_id]))
         _must_be(row, ExceptionState.OPEN)
         if payload is None:
@@ -123,7 +124,7 @@ class Workbench:
 
     async def discard(self, chosen: Chosen, *, by: str, reason: str) -> list[str]:
         """Close what need not be done: nothing is sent. The ids."""
-        _must_have(reason)
+        must_have_reason(reason)
         rows = await self._rows(chosen)
         for row in rows:
             _must_be(row, ExceptionState.OPEN, ExceptionState.REDRIVEN)
@@ -140,7 +141,7 @@ class Workbench:
         raises  TransientFault when the store or the backbone is away: those before are on their way
         """
         if not dry_run:
-            _must_have(reason)
+            must_have_reason(reason)
         rows = await self._rows(chosen)
         for row in rows:
             _must_be(row, ExceptionState.OPEN)
@@ -205,11 +206,6 @@ def _must_be(row: ExceptionRow, *states: ExceptionState) -> None:
             code="not_open",
             hint="`lineshaft exceptions show` tells what was done",
         )
-
-
-def _must_have(reason: str) -> None:
-    if not reason.strip():
-        raise PermanentFault("a reason is missing", code="reason_missing", hint="say why, for the audit")
 
 
 def _does(row: ExceptionRow) -> str:

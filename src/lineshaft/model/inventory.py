@@ -12,6 +12,7 @@ __all__ = [
     "BalanceUpdate",
     "ConsumptionPosting",
     "MaterialAtSite",
+    "Release",
     "Reservation",
     "ReservationState",
     "StockBalance",
@@ -72,6 +73,13 @@ class Withdrawal(Value, frozen=True, kw_only=True):
     reservation_id: Key
     quantity: Quantity
     state: ReservationState = ReservationState.FULFILLED
+
+
+class Release(Value, frozen=True, kw_only=True):
+    """The reserved parts are not needed: the reservation ends, and its stock is free for others."""
+
+    reservation_id: Key
+    state: ReservationState = ReservationState.CANCELLED
 
 
 class BalanceUpdate(Value, frozen=True, kw_only=True):

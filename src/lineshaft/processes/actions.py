@@ -206,7 +206,7 @@ class Actions:
         )
 
     async def abort(self, process_id: str, *, by: str, reason: str) -> None:
-        """End it and undo what it has done, in reverse; the processes that it waits for as well."""
+        """End it and run the undos that its steps name, in reverse; so with the processes it waits for."""
         await self._stop("abort", process_id, by, reason)
 
     async def cancel(self, process_id: str, *, by: str, reason: str) -> None:
@@ -267,7 +267,11 @@ class Actions:
             raise ConfigError(f"{process_id} has no step {step}", hint=f"it has the steps 0 to {last}")
         forked = [each for each in kept if not each.state.is_settled]
         if forked:
-            raise ConfigError(f"{process_id}: step {forked[0].step} before step {step} is not done")
+            first = min(forked, key=lambda each: in_order(each.step))
+            raise ConfigError(
+                f"{process_id}: step {first.step} before step {step} is not done",
+                hint=f"fork from step {in_order(first.step)[0][0]} or before, or wait until it is done",
+            )
 
         def unit(connection: Connection, instance: Instance, steps: Mapping[str, Step]) -> str:
             forks = (process_actions.c.process_id == process_id) & (process_actions.c.action == "fork")
@@ -346,8 +350,7 @@ class Actions:
         """
         target = self._definitions.get((name, after))
         if target is None:
-            known = ", ".join(map(str, self._definitions.values()))
-            raise ConfigError(f"{name} v{after} is not loaded", hint=f"loaded: {known}")
+            raise ConfigError(f"{name} v{after} is not loaded", hint=self._loaded())
         report = []
         for process_id in await self._store.read(lambda connection: _open_of(connection, name, before)):
             instance, steps = await self._store.read(partial(load, process_id=process_id))
@@ -386,8 +389,13 @@ class Actions:
     def _definition(self, instance: Instance) -> ProcessDefinition:
         definition = self._definitions.get((instance.type, instance.version))
         if definition is None:
-            raise ConfigError(f"no process {instance.type} v{instance.version} is loaded")
+            raise ConfigError(
+                f"no process {instance.type} v{instance.version} is loaded", hint=self._loaded()
+            )
         return definition
+
+    def _loaded(self) -> str:
+        return f"loaded: {', '.join(map(str, self._definitions.values())) or 'none'}"
 
     async def _load(
         self, process_id: str, action: str, states: Sequence[ProcessState]
@@ -430,7 +438,8 @@ class Actions:
 
     def _go_on(self, connection: Connection, process_id: str) -> None:
         """Due at once, for whichever worker looks first."""
-        _set(connection, process_id, state=ProcessState.RETRYING, wake_at=_AT_ONCE, worker="", at_step="")
+        due = {"state": ProcessState.RETRYING, "wake_at": _AT_ONCE, "worker": "", "at_step": ""}
+        _set(connection, process_id, updated_at=rfc3339(self._clock.now()), **due)
 
 
 def _reopened(action: Action, now: str) -> dict[str, Any]:

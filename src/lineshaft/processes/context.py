@@ -414,7 +414,7 @@ class Context:
         return result
 
     def abort(self, reason: str) -> None:
-        """End this process and undo what it has done. Does not return."""
+        """End this process and run the undos that its steps name. Does not return."""
         branch = self._branch
         branch.ended = Unwind("abort", reason)
         raise branch.ended

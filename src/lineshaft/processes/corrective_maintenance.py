@@ -26,6 +26,7 @@ from lineshaft.model.inventory import (
     BalanceUpdate,
     ConsumptionPosting,
     MaterialAtSite,
+    Release,
     Reservation,
     Withdrawal,
 )
@@ -110,7 +111,10 @@ async def corrective_maintenance(ctx: Context, breach: ThresholdExceeded) -> Mai
         )
     )
     if parts.short:
-        await ctx.system(Planning).constrain_capacity(_capacity(order_id, breach, context))
+        planning, signal = ctx.system(Planning), _capacity(order_id, breach, context)
+        await ctx.undoable(
+            planning.constrain_capacity(signal), lambda made: planning.restore_capacity(signal)
+        )
 
     completion = await ctx.wait_for(MAINTENANCE_ORDER_COMPLETED, order_id, _COMPLETION_TIMEOUT)
     settlement = await _settle(ctx, asset, validated(completion, parts.lines), parts)
@@ -177,16 +181,15 @@ async def _provide_parts(ctx: Context, order_id: str, asset: PhysicalAsset) -> _
         needed = convert(part.quantity, unit)
         left = stock.quantity.value - _value(stock.reserved_quantity, unit) - needed.value
         if left >= 0:
-            reservation = await inventory.reserve(
-                Reservation(
-                    for_reference=order_id,
-                    line=part.line,
-                    material_definition_id=part.material_definition_id,
-                    site=ctx.plant,
-                    quantity=needed,
-                    required_time=ctx.now,
-                )
+            wish = Reservation(
+                for_reference=order_id,
+                line=part.line,
+                material_definition_id=part.material_definition_id,
+                site=ctx.plant,
+                quantity=needed,
+                required_time=ctx.now,
             )
+            reservation = await ctx.undoable(inventory.reserve(wish), lambda made: _release(ctx, made))
             lines.append(
                 PartRequirement(
                     line=part.line,
@@ -212,6 +215,17 @@ async def _provide_parts(ctx: Context, order_id: str, asset: PhysicalAsset) -> _
                 )
             )
     return _Parts(lines=lines, short=short)
+
+
+async def _release(ctx: Context, made: Reservation) -> None:
+    """Free the stock again, unless its parts were withdrawn meanwhile."""
+    if made.id is None:
+        return
+    try:
+        await ctx.system(Inventory).release(Release(reservation_id=made.id))
+    except BusinessFault as fault:
+        if fault.code != "reservation_closed":
+            raise
 
 
 def _value(quantity: Quantity | None, unit: str) -> Decimal:

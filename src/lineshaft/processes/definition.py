@@ -9,9 +9,10 @@ from typing import Any, get_type_hints
 from lineshaft.contracts.capability import Capability, Operation
 from lineshaft.contracts.event import EventContract
 from lineshaft.contracts.schema import PayloadSchema
+from lineshaft.core.ids import business_key
 from lineshaft.core.values import Value
 
-__all__ = ["ProcessDefinition", "with_children"]
+__all__ = ["ProcessDefinition", "starters", "with_children"]
 
 
 class ProcessDefinition:
@@ -70,6 +71,10 @@ class ProcessDefinition:
     def result_schema(self) -> PayloadSchema[Value]:
         return PayloadSchema(f"{self} result", self._types[1], {})
 
+    def instance_id(self, key: str) -> str:
+        """Of the one instance that this business key ever starts, in whichever version."""
+        return business_key("process", self.name, key)
+
     def __str__(self) -> str:
         return f"{self.name} v{self.version}"
 
@@ -79,3 +84,14 @@ def with_children(definitions: Sequence[ProcessDefinition]) -> Iterator[ProcessD
     for definition in definitions:
         yield definition
         yield from with_children(definition.children)
+
+
+def starters(definitions: Sequence[ProcessDefinition]) -> dict[str, list[ProcessDefinition]]:
+    """By event type, what it starts: the newest versions, as older ones only finish what they began."""
+    every = sorted(with_children(definitions), key=lambda each: each.version)
+    newest = {definition.name: definition for definition in every}
+    found: dict[str, list[ProcessDefinition]] = {}
+    for definition in newest.values():
+        if definition.starts_on is not None:
+            found.setdefault(definition.starts_on.type, []).append(definition)
+    return found

@@ -25,19 +25,19 @@ from lineshaft.core.errors import (
     PermanentFault,
     TransientFault,
 )
-from lineshaft.core.ids import business_key
 from lineshaft.core.ports import CallPort
 from lineshaft.core.tracing import span
 from lineshaft.core.values import Event, ExceptionKind, ExceptionRecord, Value
 from lineshaft.processes import journal, waits
 from lineshaft.processes.context import Context
-from lineshaft.processes.definition import ProcessDefinition, with_children
+from lineshaft.processes.definition import ProcessDefinition, starters, with_children
 from lineshaft.processes.history import diverged
 from lineshaft.processes.journal import Finish, Save
 from lineshaft.processes.records import Instance, ProcessState, Start, Step
 from lineshaft.processes.refusals import NoSuchProcess
 from lineshaft.processes.stops import Park, Suspend, Unrecorded, Unwind
 from lineshaft.store import Fenced, Store
+from lineshaft.store.workers import living_workers
 
 __all__ = ["Engine"]
 
@@ -47,6 +47,7 @@ _AT_WORK = 512
 _MOST_READY = 2_000
 _LOOK_AGAIN_S = 0.5
 _OTHERS_S = 0.05  # somebody else has a hold of what is due
+_FORGOTTEN_S = 60.0  # due for so long, an instance has no worker that can run it
 _RETRY_MAX_S = 30.0
 _SPREAD_S = 5.0  # a peer that names a time does not get everybody at that time
 _RETRY_FOR_S = 3 * 24 * 3600.0
@@ -79,12 +80,7 @@ class Engine:
         self._definitions: Mapping[tuple[str, int], ProcessDefinition] = {
             (definition.name, definition.version): definition for definition in every
         }
-        # older versions only finish what they began
-        newest = {definition.name: definition for definition in sorted(every, key=lambda each: each.version)}
-        self._started_by: dict[str, list[ProcessDefinition]] = {}
-        for definition in newest.values():
-            if definition.starts_on is not None:
-                self._started_by.setdefault(definition.starts_on.type, []).append(definition)
+        self._started_by = starters(definitions)
         self._awaited = {contract.type: contract for definition in every for contract in definition.waits_on}
         self._report = report
         self._clock = clock
@@ -143,7 +139,7 @@ class Engine:
         key = definition.key(value)
         with span(f"process {definition.name}", event.traceparent) as traceparent:
             instance = Instance(
-                process_id=business_key("process", definition.name, key),
+                process_id=definition.instance_id(key),
                 type=definition.name,
                 version=definition.version,
                 business_key=key,
@@ -218,7 +214,8 @@ class Engine:
                 self._again.add(process_id)
                 self._unsure = True  # it may have been written all the same, and have woken others
                 await asyncio.sleep(1.0)
-            except Exception:  # not even parking it worked: the others run on, a restart looks again
+            except Exception as error:  # not even parking it worked: the others run on
+                _raise_if_cancelled(error)
                 _LOG.exception("process.stuck", process_id=process_id)
             finally:
                 self._active.discard(process_id)
@@ -257,11 +254,17 @@ class Engine:
             except TimeoutError:
                 continue
 
+    async def _others(self) -> bool:
+        """Other workers live, and one of them may have what this one has not."""
+        living = await self._store.read(living_workers)
+        return any(name != self._worker for name, _ in living)
+
     async def _claim_due(self, now: datetime) -> list[str]:
         claimed: dict[str, None] = {}
 
         def unit(connection: Connection) -> list[str]:
-            found = waits.claim_due(connection, now.timestamp(), rfc3339(now), self._worker)
+            loaded = self._definitions.keys()
+            found = waits.claim_due(connection, now.timestamp(), self._worker, loaded, _FORGOTTEN_S)
             claimed.update(dict.fromkeys(found))  # a commit whose answer was lost has claimed some before
             return list(claimed)
 
@@ -286,6 +289,18 @@ class Engine:
             return await self._finish(instance, save, ProcessState.CANCELLED, wanted="cancel", cause=why)
         definition = self._definitions.get((instance.type, instance.version))
         if definition is None:
+            now = self._clock.now()
+            since_s = (now - datetime.fromisoformat(instance.updated_at)).total_seconds()
+            if since_s < _FORGOTTEN_S and await self._others():
+                return await self._store.write(
+                    partial(
+                        waits.give_back,
+                        process_id=process_id,
+                        worker=self._worker,
+                        now=now.timestamp(),
+                        at=rfc3339(now),
+                    )
+                )
             known = ", ".join(map(str, self._definitions.values()))
             fault = PermanentFault(
                 f"no process {instance.type} v{instance.version} is loaded", hint=f"loaded: {known}"
@@ -353,11 +368,11 @@ class Engine:
         except Park as parked:
             return _Parked(parked.fault, definition.owner, parked.step)
         except LineshaftError as fault:
+            _raise_if_cancelled(fault)
             owner = getattr(fault, "owner", "") or definition.owner
             return _Parked(fault, owner, context.step_of(fault))
         except (Exception, BaseExceptionGroup, asyncio.CancelledError) as error:
-            if isinstance(error, asyncio.CancelledError) and _is_cancelled():
-                raise
+            _raise_if_cancelled(error)
             _LOG.exception("process.bug", process=str(definition), process_id=context.process_id)
             return _Parked(PermanentFault(f"the process failed: {error!r}"))
         return _Ended(state=state, result=encoded)
@@ -454,10 +469,19 @@ class _Ended(msgspec.Struct, frozen=True, kw_only=True):
 _End = _Parked | _Ended | Suspend | Unwind
 
 
-def _is_cancelled() -> bool:
-    """Somebody ends this task; not that something in it was cancelled, which is a bug of that."""
+def _raise_if_cancelled(error: BaseException) -> None:
+    """What comes of ending a task parks nothing; that something in it was cancelled is a bug of that.
+
+    A task group in a process cancels its task too: an error of its own counts as one.
+    """
     task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    ended = (error, None if isinstance(error, BaseExceptionGroup) else error.__context__)
+    if (
+        task is not None
+        and task.cancelling()
+        and any(isinstance(each, asyncio.CancelledError) for each in ended)
+    ):
+        raise asyncio.CancelledError from error
 
 
 def _text(cause: str) -> str:

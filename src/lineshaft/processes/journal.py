@@ -6,10 +6,12 @@ Those that end in `_together` take what many instances ask for at the same momen
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime
 
 import msgspec
 from sqlalchemy import Connection, bindparam, case, delete, func, select, update
 
+from lineshaft.core.clock import rfc3339
 from lineshaft.core.values import Event
 from lineshaft.processes.records import FINISHED, Instance, Pending, ProcessState, Start, Step
 from lineshaft.processes.refusals import NoSuchProcess
@@ -266,5 +268,6 @@ def running(connection: Connection, worker: str) -> list[str]:
 
 def take_over(connection: Connection, dead: str, worker: str) -> list[str]:
     theirs = (processes.c.state == ProcessState.RUNNING) & (processes.c.worker == dead)
-    connection.execute(update(processes).where(theirs).values(worker=worker))
+    now = rfc3339(datetime.now(UTC))
+    connection.execute(update(processes).where(theirs).values(worker=worker, updated_at=now))
     return running(connection, worker)

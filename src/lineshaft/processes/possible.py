@@ -86,7 +86,7 @@ def _open(shown: Mapping[str, Any], step: Mapping[str, Any]) -> Iterator[Possibl
 
 
 def _ends(shown: Mapping[str, Any]) -> Iterator[Possible]:
-    yield _possible("abort", shown, "end it, and undo what it has done, in reverse")
+    yield _possible("abort", shown, "end it, and run the undos that its steps name, in reverse")
     yield _possible("cancel", shown, "end it before its next step; what it has done stays")
     if shown["state"] == ProcessState.RUNNING:
         yield _possible("cancel", shown, "end it at once, in the middle of a step", "--now")

@@ -80,6 +80,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     causation_id: str
     traceparent: str
     started_at: str
+    updated_at: str = ""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):

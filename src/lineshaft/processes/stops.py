@@ -33,7 +33,7 @@ class Unrecorded(Stopped):
 
 
 class Unwind(Stopped):
-    """Someone wants an end: `abort` undoes what was done, `cancel` leaves it, `terminate` has ended it."""
+    """Someone wants an end: `abort` runs the undos, `cancel` none, `terminate` has ended it."""
 
     def __init__(self, wanted: str, reason: str = "") -> None:
         super().__init__(wanted)

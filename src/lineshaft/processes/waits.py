@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, func, select, update
+from sqlalchemy import Connection, bindparam, delete, func, or_, select, true, tuple_, update
 
+from lineshaft.core.clock import rfc3339
 from lineshaft.processes.records import (
     ENDED,
     FINISHED,
@@ -35,6 +37,7 @@ __all__ = [
     "deliver",
     "end_of",
     "expire",
+    "give_back",
     "index_keys",
     "next_wake",
     "plain",
@@ -255,11 +258,26 @@ def woken_by_end(connection: Connection, process_id: str, worker: str) -> list[s
     return _woken(connection, ended_id(process_id), worker)
 
 
-def claim_due(connection: Connection, now: float, at: str, worker: str) -> list[str]:
-    """Instances whose time has come, from now on this worker's."""
+def claim_due(
+    connection: Connection,
+    now: float,
+    worker: str,
+    loaded: Collection[tuple[str, int]] | None = None,
+    forgotten_s: float = 0.0,
+) -> list[str]:
+    """Instances whose time has come, from now on this worker's.
+
+    loaded            name and version of the processes that it can run; None for all
+    forgotten_s       takes also others that nobody took for so long
+    """
+    since = now - forgotten_s
+    forgotten = (processes.c.wake_at <= since) & (processes.c.updated_at < _text_of(since))
+    kinds = tuple_(processes.c.type, processes.c.version)
+    to_be_ended = processes.c.wanted == "cancel"  # which any worker can do
+    mine = true() if loaded is None else or_(kinds.in_(list(loaded)), to_be_ended, forgotten)
     due = (
         select(processes.c.process_id)
-        .where(processes.c.state.in_(_ASLEEP), processes.c.wake_at <= now)
+        .where(processes.c.state.in_(_ASLEEP), processes.c.wake_at <= now, mine)
         .order_by(processes.c.wake_at)
         .limit(_MOST_AT_ONCE)
         .with_for_update(skip_locked=True)
@@ -269,9 +287,23 @@ def claim_due(connection: Connection, now: float, at: str, worker: str) -> list[
         connection.execute(
             update(processes)
             .where(processes.c.process_id.in_(found))
-            .values(state=ProcessState.RUNNING, worker=worker, wake_at=None, updated_at=at)
+            .values(state=ProcessState.RUNNING, worker=worker, wake_at=None)
         )
     return found
+
+
+def _text_of(moment: float) -> str:
+    return rfc3339(datetime.fromtimestamp(moment, UTC))
+
+
+def give_back(connection: Connection, process_id: str, worker: str, now: float, at: str) -> None:
+    """Due at once, for a worker that can run it."""
+    held = (processes.c.process_id == process_id) & (processes.c.worker == worker)
+    connection.execute(
+        update(processes)
+        .where(held, processes.c.state == ProcessState.RUNNING)
+        .values(state=ProcessState.RETRYING, worker="", wake_at=now, updated_at=at)
+    )
 
 
 def next_wake(connection: Connection) -> float | None:

@@ -23,7 +23,7 @@ from lineshaft.contracts.catalogue import CAPABILITIES
 from lineshaft.core.errors import BusinessFault, ConfigError
 from lineshaft.core.ports import HealthState
 from lineshaft.core.quantity import Quantity
-from lineshaft.model.inventory import BalanceUpdate, MaterialAtSite, ReservationState, Withdrawal
+from lineshaft.model.inventory import BalanceUpdate, MaterialAtSite, Release, ReservationState, Withdrawal
 from lineshaft.model.maintenance import (
     AssetRef,
     MaintenanceOrderState,
@@ -174,7 +174,24 @@ class TestInventory:
         with pytest.raises(BusinessFault) as refused:
             await connector.withdraw(call("x"), withdrawal)
         assert refused.value.code == "reservation_closed"
-        assert system.effect_counts() == {"allocations": 1, "picks": 1, "ledger_updates": 0}
+        assert system.effect_counts() == {"allocations": 1, "picks": 1, "releases": 0, "ledger_updates": 0}
+
+    async def test_a_reservation_that_is_released_promises_nothing(self, inventory) -> None:
+        system, connector = inventory
+        await connector.reserve(call("r"), reservation())
+        release = Release(reservation_id="AL-5001")
+        assert await connector.find_release(call("f"), release) is None
+        assert await connector.release(call("f"), release) == release
+        assert await connector.find_release(call("f"), release) == release
+        where = MaterialAtSite(material_definition_id="SEAL-KIT-01", site="leipzig")
+        balance = await connector.availability(call(), where)
+        assert (balance.quantity, balance.reserved_quantity) == (pieces(24), pieces(0))
+        kept = await connector.find_reserve(call("r"), reservation())
+        assert kept.state is ReservationState.CANCELLED
+        with pytest.raises(BusinessFault) as refused:
+            await connector.release(call("x"), release)
+        assert (refused.value.code, refused.value.owner) == ("reservation_closed", "warehouse")
+        assert system.effect_counts()["releases"] == 1
 
     async def test_more_than_there_is(self, inventory) -> None:
         system, connector = inventory

@@ -35,7 +35,7 @@ TWICE_EVERY = 20
 _BATCH = 256
 _ACTOR = "bench"
 _OPERATION = "planning.constrain_capacity"
-_NO_LIMIT = CallPolicy(rate_per_s=1e9, concurrency=IN_FLIGHT)
+_NO_LIMIT = CallPolicy(rate_per_s=1e9, concurrency=IN_FLIGHT, waiting=100_000)
 _LOST = EventContract(
     "bench.capacity.lost.v1",
     CapacitySignal,
