@@ -26,7 +26,7 @@ _PRAGMAS = (
     "foreign_keys=ON",
     "wal_autocheckpoint=10000",  # pages: a page that changes again before that is copied back once
 )
-_STALLED_MS = 5_000
+_STALLED_MS = 4_000
 _EXAMPLES = "sqlite:///path/to/lineshaft.db or postgresql://user@host/database"
 
 

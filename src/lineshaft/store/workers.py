@@ -32,7 +32,7 @@ _LOG = structlog.get_logger(__name__)
 class Worker:
     """name: the same at each start of the same worker, unlike any other's on this database."""
 
-    def __init__(self, store: Store, name: str, *, lease_s: float = 6.0) -> None:
+    def __init__(self, store: Store, name: str, *, lease_s: float = 5.0) -> None:
         self.name = name
         self._store = store
         self._lease_s = lease_s
