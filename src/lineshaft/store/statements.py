@@ -19,6 +19,7 @@ from sqlalchemy import BigInteger, Column, Connection, CursorResult, Float, Inte
 __all__ = ["change", "insert_all", "insert_new", "inserted", "present", "put"]
 
 Row = dict[str, Any]
+_FEW = 16
 _MOST_PARAMETERS = 8_000  # SQLite takes 32,766
 _RECORD_TYPES = {Integer: "integer", BigInteger: "bigint", Float: "double precision"}
 
@@ -87,11 +88,20 @@ def _run(
         statement = build(table, columns, _records(table, columns), *more)
         yield connection.exec_driver_sql(statement, (msgspec.json.encode(rows).decode(),))
         return
-    at_once = max(1, _MOST_PARAMETERS // len(columns))
-    for start in range(0, len(rows), at_once):
-        some = rows[start : start + at_once]
+    start = 0
+    for size in _sizes(len(rows), max(1, _MOST_PARAMETERS // len(columns))):
+        some = rows[start : start + size]
+        start += size
         statement = build(table, columns, _values(len(columns), len(some)), *more)
         yield connection.exec_driver_sql(statement, tuple(row[name] for row in some for name in columns))
+
+
+def _sizes(rows: int, most: int) -> Iterator[int]:
+    """Powers of two, then the few that are left: the driver keeps a prepared statement of each size."""
+    while rows:
+        size = rows if rows < _FEW else min(most, 1 << (rows.bit_length() - 1))
+        yield size
+        rows -= size
 
 
 @cache
