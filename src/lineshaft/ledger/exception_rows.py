@@ -96,6 +96,11 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
         return found
 
 
+# made here: readers in two threads at once would crash
+_ENVELOPE = msgspec.json.Decoder(Envelope)
+_ROW = msgspec.json.Decoder(ExceptionRow)
+
+
 def choose(connection: Connection, chosen: Chosen) -> list[ExceptionRow]:
     """In the order in which they first happened.
 
@@ -150,5 +155,5 @@ def groups(connection: Connection, chosen: Chosen, by: str) -> list[dict[str, An
 
 def _row(row: Any) -> ExceptionRow:
     plain = {str(name): value for name, value in row._mapping.items()}
-    envelope = msgspec.json.decode(plain["envelope"] or "{}", type=Envelope)
+    envelope = _ENVELOPE.decode(plain["envelope"] or "{}")
     return msgspec.convert(plain | {"envelope": envelope}, ExceptionRow, strict=False)

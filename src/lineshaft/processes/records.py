@@ -124,6 +124,10 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
     child: Start | None = None
 
 
+# msgspec makes what it knows of a type when it is first used; in two threads at once that crashes
+for _type in (Instance, Step):
+    msgspec.json.Decoder(_type)
+
 ENDED = "lineshaft.process.ended"
 """Type of the signal that tells the end of a process, its key is the process id; never on the backbone."""
 

@@ -19,9 +19,12 @@ class ProcessDocument(msgspec.Struct, frozen=True, kw_only=True):
     actions: list[dict[str, Any]] = []
 
 
+_DECODER = msgspec.json.Decoder(ProcessDocument)  # made here: readers in two threads at once would crash
+
+
 def packed(document: ProcessDocument) -> bytes:
     return zlib.compress(msgspec.json.encode(document))
 
 
 def unpacked(data: bytes) -> ProcessDocument:
-    return msgspec.json.decode(zlib.decompress(data), type=ProcessDocument)
+    return _DECODER.decode(zlib.decompress(data))
