@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, func, select
 
 from lineshaft.core.errors import PermanentFault
 from lineshaft.core.values import Event, ExceptionKind
+from lineshaft.store.rows import converter, plain
 from lineshaft.store.schema import exceptions
 
 __all__ = [
@@ -96,9 +97,8 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
         return found
 
 
-# made here: readers in two threads at once would crash
 _ENVELOPE = msgspec.json.Decoder(Envelope)
-_ROW = msgspec.json.Decoder(ExceptionRow)
+_EXCEPTION_OF = converter(ExceptionRow, strict=False)
 
 
 def choose(connection: Connection, chosen: Chosen) -> list[ExceptionRow]:
@@ -154,6 +154,4 @@ def groups(connection: Connection, chosen: Chosen, by: str) -> list[dict[str, An
 
 
 def _row(row: Any) -> ExceptionRow:
-    plain = {str(name): value for name, value in row._mapping.items()}
-    envelope = _ENVELOPE.decode(plain["envelope"] or "{}")
-    return msgspec.convert(plain | {"envelope": envelope}, ExceptionRow, strict=False)
+    return _EXCEPTION_OF(plain(row) | {"envelope": _ENVELOPE.decode(row.envelope or "{}")})

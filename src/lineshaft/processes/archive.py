@@ -16,9 +16,9 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, s
 from lineshaft.core.clock import Clock, rfc3339
 from lineshaft.processes.context import APPROVAL
 from lineshaft.processes.records import ENDED, FINISHED
-from lineshaft.processes.waits import plain
 from lineshaft.store import Store
 from lineshaft.store.process_documents import ProcessDocument, packed, unpacked
+from lineshaft.store.rows import plain
 from lineshaft.store.schema import (
     archived_processes,
     business_keys,

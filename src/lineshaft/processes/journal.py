@@ -13,13 +13,21 @@ from sqlalchemy import Connection, bindparam, case, delete, func, select, update
 
 from lineshaft.core.clock import rfc3339
 from lineshaft.core.values import Event
-from lineshaft.processes.records import FINISHED, Instance, Pending, ProcessState, Start, Step
+from lineshaft.processes.records import (
+    FINISHED,
+    INSTANCE_OF,
+    STEP_OF,
+    Instance,
+    Pending,
+    ProcessState,
+    Start,
+    Step,
+)
 from lineshaft.processes.refusals import NoSuchProcess
 from lineshaft.processes.waits import (
     awaited_ends,
     end_of,
     index_keys,
-    plain,
     register,
     row_of,
     start_row,
@@ -27,6 +35,7 @@ from lineshaft.processes.waits import (
     woken_by_end,
 )
 from lineshaft.store import Outbox
+from lineshaft.store.rows import plain
 from lineshaft.store.schema import archived_processes, process_actions, process_steps, processes
 from lineshaft.store.statements import change, inserted, present, put
 
@@ -105,8 +114,8 @@ def load(connection: Connection, process_id: str) -> tuple[Instance, list[Step]]
         raise NoSuchProcess(f"there is no process {process_id!r}", hint="see `lineshaft processes list`")
     steps = connection.execute(select(process_steps).where(process_steps.c.process_id == process_id))
     return (
-        msgspec.convert(plain(row), Instance),
-        [msgspec.convert(plain(step), Step) for step in steps],
+        INSTANCE_OF(plain(row)),
+        [STEP_OF(plain(step)) for step in steps],
     )
 
 
@@ -127,17 +136,12 @@ def save_together(connection: Connection, saves: Sequence[Save]) -> list[str]:
 
 
 def _wanted(connection: Connection, process_ids: list[str]) -> dict[str, str]:
-    """Asked at each save: in the fewest words, and never about those that ended long ago."""
-    asked = "SELECT process_id, wanted FROM processes WHERE wanted <> '' AND process_id"
-    found = (
-        connection.exec_driver_sql(f"{asked} = ANY(%s)", (process_ids,))
-        if connection.dialect.name == "postgresql"
-        else connection.exec_driver_sql(
-            f"{asked} IN (SELECT value FROM json_each(?))",  # noqa: S608 - constants
-            (msgspec.json.encode(process_ids).decode(),),
-        )
-    )
-    return {row.process_id: row.wanted for row in found}
+    """Asked at each save: nearly always of none, and never about those that ended long ago."""
+    asked = present(connection, processes.c.process_id, process_ids, only="wanted <> ''")
+    if not asked:
+        return {}
+    columns = select(processes.c.process_id, processes.c.wanted).where(processes.c.process_id.in_(asked))
+    return {row.process_id: row.wanted for row in connection.execute(columns)}
 
 
 def finish_together(connection: Connection, finishes: Sequence[Finish]) -> list[list[str]]:

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Connection, Table, or_, select
 
 from lineshaft.processes.refusals import AmbiguousProcess, NoSuchProcess
-from lineshaft.processes.waits import plain
+from lineshaft.store.rows import plain
 from lineshaft.store.schema import archived_processes, business_keys, processes
 
 __all__ = ["Found", "find", "found_by_id"]

@@ -7,9 +7,13 @@ from enum import StrEnum
 
 import msgspec
 
+from lineshaft.store.rows import converter
+
 __all__ = [
     "ENDED",
     "FINISHED",
+    "INSTANCE_OF",
+    "STEP_OF",
     "Instance",
     "Pending",
     "ProcessState",
@@ -124,9 +128,8 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
     child: Start | None = None
 
 
-# msgspec makes what it knows of a type when it is first used; in two threads at once that crashes
-for _type in (Instance, Step):
-    msgspec.json.Decoder(_type)
+INSTANCE_OF, STEP_OF = converter(Instance), converter(Step)
+"""An instance, and a step, out of a plain row."""
 
 ENDED = "lineshaft.process.ended"
 """Type of the signal that tells the end of a process, its key is the process id; never on the backbone."""

@@ -14,8 +14,8 @@ from lineshaft.core.ids import business_key
 from lineshaft.processes.lookup import Found, find, found_by_id
 from lineshaft.processes.possible import possible
 from lineshaft.processes.records import ENDED, FINISHED, ProcessState, StepState, in_order
-from lineshaft.processes.waits import plain
 from lineshaft.store.process_documents import ProcessDocument, unpacked
+from lineshaft.store.rows import plain
 from lineshaft.store.schema import (
     archived_processes,
     business_keys,

@@ -13,6 +13,7 @@ from lineshaft.core.clock import rfc3339
 from lineshaft.processes.records import (
     ENDED,
     FINISHED,
+    STEP_OF,
     Instance,
     Pending,
     ProcessState,
@@ -21,6 +22,7 @@ from lineshaft.processes.records import (
     StepState,
 )
 from lineshaft.store.process_documents import unpacked
+from lineshaft.store.rows import plain
 from lineshaft.store.schema import (
     archived_processes,
     business_keys,
@@ -40,7 +42,6 @@ __all__ = [
     "give_back",
     "index_keys",
     "next_wake",
-    "plain",
     "register",
     "row_of",
     "start_row",
@@ -196,7 +197,7 @@ def _recorded(connection: Connection, process_id: str, path: str) -> Step:
     row = connection.execute(
         select(process_steps).where(process_steps.c.process_id == process_id, process_steps.c.step == path)
     ).one()
-    return msgspec.convert(plain(row), Step)
+    return STEP_OF(plain(row))
 
 
 def deliver(
@@ -344,11 +345,6 @@ def ended_id(process_id: str) -> str:
 
 def end_of(state: str, result: str, cause: str) -> str:
     return msgspec.json.encode({"state": state, "result": result, "cause": cause}).decode()
-
-
-def plain(row: Any) -> dict[str, Any]:
-    """Column names as plain text; SQLAlchemy's own name type is a subclass that msgspec refuses."""
-    return {str(name): value for name, value in row._mapping.items()}
 
 
 def _lock(connection: Connection, event_type: str, key: str) -> None:

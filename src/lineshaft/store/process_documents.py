@@ -19,7 +19,7 @@ class ProcessDocument(msgspec.Struct, frozen=True, kw_only=True):
     actions: list[dict[str, Any]] = []
 
 
-_DECODER = msgspec.json.Decoder(ProcessDocument)  # made here: readers in two threads at once would crash
+_DECODER = msgspec.json.Decoder(ProcessDocument)  # for the reason of store.rows
 
 
 def packed(document: ProcessDocument) -> bytes:
