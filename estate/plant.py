@@ -11,12 +11,14 @@ __all__ = [
     "MACHINES",
     "ORDER",
     "PLANT",
+    "REASONS",
     "SITE",
     "STOCK",
     "TECHNICIANS",
     "WORK_CENTER",
     "Machine",
     "Order",
+    "Reason",
     "SparePart",
     "Stock",
     "Technician",
@@ -43,6 +45,7 @@ class Machine:
 
     criticality    1 stops the site, 2 stops the line, 3 slows it
     units_per_min  nominal speed
+    counts         what it counts is what the order has made
     """
 
     equipment: str
@@ -52,6 +55,7 @@ class Machine:
     cost_center: str
     repair_kit: tuple[SparePart, ...]
     units_per_min: float
+    counts: bool = False
 
     @property
     def topic(self) -> str:
@@ -61,7 +65,7 @@ class Machine:
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """The production order that runs on the line."""
+    """The production order that runs on the line. over_pct: how much more than planned may be made."""
 
     number: str
     job: str
@@ -70,6 +74,19 @@ class Order:
     good_at_start: int
     units_per_s: float
     due_in_h: float
+    operation: str
+    lot: str
+    over_pct: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """Why a machine stands still. signal: the machine's own number for it, 0 where it has none"""
+
+    code: str
+    signal: int
+    is_leaf: bool
+    postable: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +116,7 @@ MACHINES = (
         cost_center="CC-4100",
         repair_kit=(SparePart(material="SEAL-KIT-01", quantity=1),),
         units_per_min=360,
+        counts=True,
     ),
     Machine(
         equipment="CAPPER-01",
@@ -137,6 +155,17 @@ ORDER = Order(
     good_at_start=31_200,
     units_per_s=6.0,
     due_in_h=5,
+    operation="10",
+    lot="LOT-4711",
+    over_pct=5,
+)
+
+REASONS = (
+    Reason(code="MECH", signal=10, is_leaf=False, postable=False),
+    Reason(code="MECH-JAM", signal=11, is_leaf=True, postable=True),
+    Reason(code="MAT", signal=0, is_leaf=False, postable=False),
+    Reason(code="MAT-EMPTY", signal=21, is_leaf=True, postable=True),
+    Reason(code="CLEAN", signal=31, is_leaf=True, postable=False),
 )
 
 STOCK = (

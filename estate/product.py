@@ -36,7 +36,7 @@ def free_port() -> int:
 
 class Product:
     """folder       holds `lineshaft.yaml` and the data
-    tags         tag list: a file name of the example plant, or a path
+    tags, rules  files: a name of the example plant's, or a path
     deadlines_s  for one attempt, by system; else 20 s for ERP, 5 s for the others
 
     Its ports stay the same over restarts.
@@ -47,6 +47,7 @@ class Product:
         folder: Path,
         *,
         tags: str = "tags.csv",
+        rules: str = "rules.yaml",
         store_url: str = "",
         console_port: int = 0,
         mqtt_port: int = 0,
@@ -55,6 +56,7 @@ class Product:
         self.folder = folder
         self.deadlines_s = dict(deadlines_s or {})
         self.tags = tags
+        self.rules = rules
         self.console_port = console_port or free_port()
         self.mqtt_port = mqtt_port or free_port()
         self.mqtt_user = "devices"
@@ -133,7 +135,7 @@ class Product:
             "systems": systems,
             "telemetry": {
                 "tags": str(_PLANT_FILES / self.tags),
-                "rules": str(_PLANT_FILES / "rules.yaml"),
+                "rules": str(_PLANT_FILES / self.rules),
             },
             "processes": ["corrective_maintenance"],
         }

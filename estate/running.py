@@ -37,7 +37,7 @@ class RunningEstate:
     duplicates  copies of each MQTT message and each webhook
     technician  who works in the CMMS
     sparkplug   the filler speaks Sparkplug B instead of JSON
-    machines    those that CMMS and MES know; tags: the list that fits them
+    machines    those that CMMS and MES know; tags, rules: the files that fit them
     between     what stands between the product and a system: of its name and address, the address to be told
     """
 
@@ -54,6 +54,7 @@ class RunningEstate:
         mqtt_port: int = 0,
         machines: Sequence[Machine] = MACHINES,
         tags: str = "",
+        rules: str = "rules.yaml",
         deadlines_s: Mapping[str, float] | None = None,
         between: Callable[[str, str], Awaitable[str]] | None = None,
         say: Callable[[str], None] = lambda _: None,
@@ -65,6 +66,7 @@ class RunningEstate:
         self.product = Product(
             folder / "product",
             tags=tags or ("tags-sparkplug.csv" if sparkplug else "tags.csv"),
+            rules=rules,
             store_url=store_url,
             console_port=console_port,
             mqtt_port=mqtt_port,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import yaml
 from paho.mqtt import client as mqtt
 
 from estate.chaos.checker import Fact, noted_since
@@ -21,9 +22,11 @@ from estate.systems.planning import PlanningSystem
 from lineshaft.core.clock import rfc3339
 from lineshaft.core.errors import TransientFault
 
-__all__ = ["Fleet", "Progress", "fillers", "write_tags"]
+__all__ = ["Fleet", "Progress", "fillers", "write_rules", "write_tags"]
 
 KIT, VALVE = "SEAL-KIT-01", "VALVE-02"
+_PLANT_RULES = Path(__file__).parents[1] / "plants" / "leipzig" / "rules.yaml"
+_RULE = "filler-pressure-high"
 _LOOK_EVERY_S = 0.1
 _EPISODE = (timedelta(seconds=1.2), timedelta(seconds=1.1), timedelta(0))
 _NEXT_EPISODE_S = 1.3
@@ -59,6 +62,12 @@ def write_tags(path: Path, machines: Sequence[Machine]) -> None:
         for each in machines:
             place = (f"{each.equipment}.pressure".lower(), f"{each.topic}/pressure", "")
             rows.writerow([*place, "pressure", each.equipment, each.asset, "BAR", "", "filler"])
+
+
+def write_rules(path: Path) -> None:
+    """The rule of the example plant that such tags can break."""
+    rules = yaml.safe_load(_PLANT_RULES.read_text(encoding="utf-8"))["rules"]
+    path.write_text(yaml.safe_dump({"rules": [rule for rule in rules if rule["id"] == _RULE]}))
 
 
 class Progress:

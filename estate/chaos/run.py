@@ -17,7 +17,7 @@ from sqlalchemy import Connection, func, select
 
 from estate.chaos.checker import Fact, Held, Verdict, check
 from estate.chaos.disturber import Disturber, Recovery
-from estate.chaos.fleet import KIT, VALVE, Fleet, Progress, fillers, write_tags
+from estate.chaos.fleet import KIT, VALVE, Fleet, Progress, fillers, write_rules, write_tags
 from estate.chaos.proxy import FaultProxy
 from estate.chaos.schedule import FAULTS, KILLS, SYSTEMS, schedule
 from estate.running import RunningEstate
@@ -94,6 +94,7 @@ class ChaosRun:
     ) -> None:
         machines = fillers(plan.instances + 1)
         write_tags(folder / "tags.csv", machines)
+        write_rules(folder / "rules.yaml")
         self._plan = plan
         self._say = say
         self._server = server
@@ -108,6 +109,7 @@ class ChaosRun:
             store_url=store_url,
             machines=machines,
             tags=str(folder / "tags.csv"),
+            rules=str(folder / "rules.yaml"),
             deadlines_s=_DEADLINES_S,
             between=self._proxy,
             say=say,

@@ -36,7 +36,7 @@ OPTIONS = ClientOptions(reconnection_delay_min=1, reconnection_delay_max=5)
 
 
 class SparkplugFiller:
-    """NBIRTH, DBIRTH and DDATA of `leipzig/btl-l1/filler-01` with pressure, temperature, speed and count.
+    """NBIRTH, DBIRTH and DDATA of `leipzig/btl-l1/filler-01` with all that FillerBehaviour tells.
 
     births     DBIRTH messages so far: one per connection and rebirth command
     published  readings sent so far

@@ -16,6 +16,9 @@
                                              "reservationRef"}], "externalRef"}
     GET   /api/task-updates?externalRef=
     POST  /api/work-orders/{workOrderNo}/parts-arrived
+    GET   /api/planned-work?assetNo=&from=&until=
+    POST  /api/planned-work                 {"assetNo", "title", "begin", "end"} → 201 {"planNo", …}
+    DELETE /api/planned-work/{planNo}
     POST  /api/work-orders/{workOrderNo}/completion      what a technician reports
     PUT   /api/webhook                      {"url", "secret", "duplicates"}
 
@@ -39,9 +42,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from estate.plant import MACHINES, Machine
-from estate.systems import cmms_orders, webhooks_out
+from estate.systems import cmms_orders, cmms_plans, webhooks_out
 from estate.systems.child import serve_child
 from estate.systems.cmms_orders import OrderBook, error
+from estate.systems.cmms_plans import PlanBook
 from estate.systems.refusal import json_object
 from estate.systems.server import SimulatedSystem
 from estate.systems.webhooks_out import WebhookSender, WebhookTarget
@@ -57,7 +61,7 @@ class CmmsSystem(SimulatedSystem):
     """
 
     name: ClassVar[str] = "cmms"
-    schema: ClassVar[str] = cmms_orders.SCHEMA + webhooks_out.SCHEMA
+    schema: ClassVar[str] = cmms_orders.SCHEMA + cmms_plans.SCHEMA + webhooks_out.SCHEMA
     effects: ClassVar[Sequence[str]] = (
         "work_requests",
         "work_orders",
@@ -65,7 +69,7 @@ class CmmsSystem(SimulatedSystem):
         "task_updates",
         "completions",
     )
-    state: ClassVar[Sequence[str]] = ("deliveries",)
+    state: ClassVar[Sequence[str]] = ("deliveries", "plans")
 
     def __init__(
         self,
@@ -93,6 +97,7 @@ class CmmsSystem(SimulatedSystem):
 
     def opened(self) -> None:
         self.book = OrderBook(self.database, self._machines)
+        self.plans = PlanBook(self.database)
         self.webhooks = WebhookSender(self.database, retry_base_s=self._retry_base_s)
 
     def seed(self) -> None:
@@ -116,6 +121,9 @@ class CmmsSystem(SimulatedSystem):
             Route("/api/work-orders/{order_no}/task", self._update_task, methods=["PATCH"]),
             Route("/api/task-updates", self._task_updates, methods=["GET"]),
             Route("/api/work-orders/{order_no}/parts-arrived", self._parts_arrived, methods=["POST"]),
+            Route("/api/planned-work", self._planned, methods=["GET"]),
+            Route("/api/planned-work", self._plan, methods=["POST"]),
+            Route("/api/planned-work/{plan_no}", self._cancel, methods=["DELETE"]),
             Route("/api/work-orders/{order_no}/completion", self._complete, methods=["POST"]),
             Route("/api/webhook", self._aim, methods=["PUT"]),
         ]
@@ -153,6 +161,21 @@ class CmmsSystem(SimulatedSystem):
 
     async def _parts_arrived(self, request: Request) -> Response:
         self.book.parts_arrived(request.path_params["order_no"])
+        return Response(status_code=204)
+
+    async def _planned(self, request: Request) -> Response:
+        asset_no, begin, end = (request.query_params.get(name, "") for name in ("assetNo", "from", "until"))
+        self.book.asset(asset_no)
+        return _items(self.plans.between(asset_no, begin, end))
+
+    async def _plan(self, request: Request) -> Response:
+        body = await _complete_object(request, ["assetNo", "title", "begin", "end"])
+        self.book.asset(body["assetNo"])
+        planned = self.plans.plan(body["assetNo"], body["title"], body["begin"], body["end"])
+        return JSONResponse(planned, 201)
+
+    async def _cancel(self, request: Request) -> Response:
+        self.plans.cancel(request.path_params["plan_no"])
         return Response(status_code=204)
 
     async def _complete(self, request: Request) -> Response:

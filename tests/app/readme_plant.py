@@ -9,7 +9,16 @@ from pathlib import Path
 __all__ = ["SECRETS", "write_readme_plant"]
 
 ROOT = Path(__file__).parents[2]
-SECRETS = {"MQTT_PASSWORD": "m-1", "ERP_KEY": "e-2", "CMMS_TOKEN": "c-3", "CMMS_WEBHOOK_SECRET": "w-4"}
+SECRETS = {
+    "MQTT_PASSWORD": "m-1",
+    "ERP_KEY": "e-2",
+    "CMMS_TOKEN": "c-3",
+    "CMMS_WEBHOOK_SECRET": "w-4",
+    "FILLER_PASSWORD": "f-5",
+    "EDGE_PASSWORD": "g-6",
+    "OPCUA_PASSWORD": "o-7",
+    "HALL_PASSWORD": "h-8",
+}
 
 
 def write_readme_plant(folder: Path) -> Path:

@@ -105,7 +105,7 @@ def test_what_a_type_cannot_say_is_checked_as_well(tmp_path: Path) -> None:
     found = findings_of(written(tmp_path, text))
     assert found[0].startswith("lineshaft.yaml:3: 'Europe/Leipzig' is no IANA time zone")
     assert found[1] == (
-        "lineshaft.yaml:6: 'other' is no process; known: corrective_maintenance"
+        "lineshaft.yaml:6: 'other' is no process; known: corrective_maintenance, classify_downtime, accept_count"
         " (one of your own is named as package.module:name)"
     )
 
@@ -159,10 +159,19 @@ def test_a_place_that_is_not_in_the_file_is_answered_with_what_is_around_it(tmp_
 @pytest.mark.usefixtures("secrets")
 def test_the_plant_of_the_readme_can_be_run(tmp_path: Path) -> None:
     plant = read_plant(write_readme_plant(tmp_path), SystemClock())
-    assert plant.tags is not None
-    assert plant.rules is not None
-    assert [tag.tag for tag in plant.tags] == ["filler-01.pressure", "filler-01.temperature"]
-    (limit,) = plant.rules.limits("filler-01.pressure")
+    assert plant.telemetry is not None
+    assert [tag.tag for tag in plant.telemetry.tags] == [
+        "filler-01.pressure",
+        "filler-01.temperature",
+        "filler-01.state",
+        "filler-01.count",
+        "cnc-01.power",
+        "press-03.force",
+    ]
+    assert [source.kind for source in plant.sources] == ["opcua", "modbus", "mqtt"]
+    users = plant.mqtt_users() or []
+    assert [user.username for user in users] == ["filler-01", "edge-07", "devices"]
+    (limit,) = plant.telemetry.rules.limits("filler-01.pressure")
     assert (limit.limit, limit.unit) == (4.4, "BAR")
     assert [system.name for system in plant.systems] == ["erp", "cmms", "inventory", "mes", "planning"]
     assert [process.name for process in plant.processes] == ["corrective_maintenance"]

@@ -43,7 +43,7 @@ def work(store: Store) -> Work:
         Topics(Desk(store, clock)),
         taken_in=frozenset(),
         started_by=instances_started([paying]),
-        telemetry_since="",
+        telemetry_since=str,
     )
     return Work(store, changes, corrections, actions, redriving)
 

@@ -12,7 +12,7 @@ import pytest
 
 from lineshaft.backbone import ADVISORIES, Backbone, Consumer, DeadLetter, Redelivery
 from lineshaft.core.errors import BusinessFault, ContractViolation, PermanentFault, TransientFault
-from lineshaft.core.values import Event, RawReading
+from lineshaft.core.values import Event, RawBatch
 
 from .conftest import event, kill_server, message_count, until
 
@@ -67,12 +67,12 @@ async def test_a_server_that_goes_while_consumers_begin_ends_neither_of_them(
     async def handle(given: Event) -> None:
         seen.append(given.id)
 
-    async def take(_: Sequence[RawReading]) -> None:
+    async def take(_: RawBatch) -> None:
         raise AssertionError("no device has sent anything")
 
     monkeypatch.setattr(backbone.connection, "api", unanswered_at_first)
     devices = backbone.raw_source()
-    ingest = asyncio.create_task(devices.run(take))
+    ingest = asyncio.create_task(devices.run(take, {}))
     async with running(backbone.consumer(STREAM, "orders", owner="planning", handle=handle)):
         await backbone.publisher.publish([event(1)])
         await until(lambda: seen == ["e-1"])

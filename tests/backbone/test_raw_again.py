@@ -3,37 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
 import pytest
 
 from lineshaft.backbone import Backbone, RawAgain
 from lineshaft.core.errors import ConfigError, TransientFault
-from lineshaft.core.values import RawReading
+from lineshaft.core.ports import StreamPosition
+from lineshaft.core.values import RawBatch, RawReading
 from tests.waiting import until
 
 
 async def test_it_is_taken_in_when_telemetry_has_dealt_with_it(backbone: Backbone) -> None:
-    again, may_go_on = RawAgain(backbone.connection), asyncio.Event()
+    again, source = RawAgain(backbone.connection), backbone.raw_source()
     taken: list[RawReading] = []
+    place: dict[str, StreamPosition] = {}
 
-    async def handle(batch: Sequence[RawReading]) -> None:
-        taken.extend(batch)
-        await may_go_on.wait()
+    async def handle(batch: RawBatch) -> None:
+        place[batch.stream] = StreamPosition(batch.sequences[-1], batch.created)
+        taken.extend(batch.reading(index) for index in range(len(batch)))
 
     with pytest.raises(TransientFault, match="nobody takes device messages in"):
         await again.is_taken_in("LS_RAW:1")
-    source = asyncio.create_task(backbone.raw_source().run(handle))
+    run = asyncio.create_task(source.run(handle, {}))
     position = await again.publish("plant/x.y/pressure", b'{"value": 1}')
     await until(lambda: bool(taken))
     assert [(raw.topic, raw.payload, raw.position) for raw in taken] == [
         ("plant/x.y/pressure", b'{"value": 1}', position)
     ]
     assert not await again.is_taken_in(position)
-    may_go_on.set()
-    await until(lambda: again.is_taken_in(position))
-    source.cancel()
-    await asyncio.gather(source, return_exceptions=True)
+    await source.done(place)
+    assert await again.is_taken_in(position)
+    assert not await again.is_taken_in(await again.publish("plant/x.y/pressure", b"{}"))
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
 
 
 async def test_a_topic_that_nobody_can_publish_is_refused(backbone: Backbone) -> None:

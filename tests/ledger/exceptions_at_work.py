@@ -165,7 +165,7 @@ class Bench:
             self.topics,
             taken_in=frozenset(taken_in),
             started_by=lambda event_type, payload: self.under_its_key,
-            telemetry_since="2026-03-02T06:00:00.500000Z",
+            telemetry_since=lambda: "2026-03-02T06:00:00.500000Z",
         )
         self.work = Workbench(store, changes, corrections, self.processes, self.redriving)
 

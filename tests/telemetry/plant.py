@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from lineshaft.core.errors import TransientFault
-from lineshaft.core.values import Event, ExceptionRecord, RawReading
-from lineshaft.telemetry import RuleSet, TagList, TelemetryPipeline, parse_tags, read_rules
+from lineshaft.core.values import Event, ExceptionRecord, RawBatch, RawReading
+from lineshaft.telemetry import (
+    ColumnarEvaluation,
+    Decoder,
+    Rules,
+    RuleSet,
+    TagList,
+    TelemetryPipeline,
+    parse_tags,
+    read_rules,
+)
 
 T0 = datetime(2024, 5, 1, 6, tzinfo=UTC)
 HEADER = "tag,topic,metric,property,equipment_id,physical_asset_id,unit,target_unit,asset_class\n"
@@ -73,8 +82,12 @@ class Outside:
     async def load(self) -> dict[str, bytes]:
         return dict(self.state)
 
-    async def save(self, changed: dict[str, bytes]) -> None:
-        await self._act("save", lambda: self.state.update(changed))
+    async def save(self, changed: Mapping[str, bytes], gone: Collection[str]) -> None:
+        def effect() -> None:
+            kept = {key: value for key, value in self.state.items() if key not in gone}
+            self.state = kept | dict(changed)
+
+        await self._act("save", effect)
 
     @property
     def event_ids(self) -> set[str]:
@@ -85,12 +98,16 @@ class Outside:
         await asyncio.sleep(0)
         fault = self.faults.pop(0) if self.faults else "ok"
         if fault.endswith("before"):
-            raise Killed if fault.startswith("kill") else TransientFault(f"{call}: no answer")
+            raise Killed if fault.startswith("kill") else _fault(call)
         assert callable(effect)
         effect()
         await asyncio.sleep(0)
         if fault.endswith("after"):
-            raise Killed if fault.startswith("kill") else TransientFault(f"{call}: no answer")
+            raise Killed if fault.startswith("kill") else _fault(call)
+
+
+def _fault(call: str) -> TransientFault:
+    return TransientFault(f"{call}: no answer", retry_after_s=1e-6)
 
 
 def tag_list(text: str = TAGS) -> TagList:
@@ -101,13 +118,15 @@ def rule_set(tags: TagList | None = None, **changes: object) -> RuleSet:
     return read_rules({"rules": [{**RULE, **changes}]}, tags or tag_list(), file="rules.yaml")
 
 
-def pipeline(outside: Outside, rules: RuleSet | None = None, **parts: object) -> TelemetryPipeline:
-    tags = tag_list()
+def rules_at_work(rule_set: RuleSet, tags: TagList | None = None) -> Rules:
+    return Rules(rule_set.tags, Decoder(tags or tag_list(), None, FakeClock()), ColumnarEvaluation(rule_set))
+
+
+def pipeline(outside: Outside, rule_set_used: RuleSet | None = None, **parts: object) -> TelemetryPipeline:
     given: dict[str, object] = {
         "plant": "north",
         "source": "/acme/north/telemetry/n1",
-        "tags": tags,
-        "rules": rules or rule_set(tags),
+        "rules": rules_at_work(rule_set_used or rule_set()),
         "publisher": outside,
         "desk": outside,
         "store": outside,
@@ -135,3 +154,14 @@ def pressures(values: Iterable[tuple[float, float]]) -> list[RawReading]:
         raw("plant/p07/pressure", b'{"value":%f,"time":%d}' % (bar, ms(s)), s + 0.5, f"RAW:{number}")
         for number, (s, bar) in enumerate(values, start=1)
     ]
+
+
+def batch_of(raws: Iterable[RawReading], first: int = 1) -> RawBatch:
+    raws = list(raws)
+    return RawBatch(
+        stream="RAW",
+        topics=[raw.topic for raw in raws],
+        payloads=[raw.payload for raw in raws],
+        stored_us=[round(raw.received_at.timestamp() * 1_000_000) for raw in raws],
+        sequences=list(range(first, first + len(raws))),
+    )

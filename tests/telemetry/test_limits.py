@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from datetime import timedelta
 from itertools import accumulate, pairwise
 
 import pytest
@@ -10,18 +9,21 @@ from hypothesis import strategies as st
 from lineshaft.model.condition import LimitKind
 from lineshaft.telemetry.limits import WITHIN, Limit, LimitState, advance
 
-from .plant import at
+from .evaluating import S, tag_list
+
+PRESSURE = next(iter(tag_list()))
 
 
 def limit(kind: LimitKind = LimitKind.HIGH, debounce_s: float = 30) -> Limit:
     return Limit(
         rule="r",
         rule_version="1",
+        tag=PRESSURE,
         kind=kind,
         limit=10,
         release=8 if kind is LimitKind.HIGH else 12,
         unit="BAR",
-        debounce=timedelta(seconds=debounce_s),
+        debounce_us=round(debounce_s * S),
         severity=1,
     )
 
@@ -30,10 +32,10 @@ def raised_at(the: Limit, readings: list[tuple[float, float]]) -> list[tuple[flo
     """(seconds of the settling reading, seconds of the episode's start) of every event due."""
     state, found = WITHIN, []
     for seconds, value in readings:
-        after = advance(the, state, value, at(seconds))
+        after = advance(the, state, value, round(seconds * S))
         if after.raised and not state.raised:
             assert after.episode_start is not None
-            found.append((seconds, (after.episode_start - at(0)).total_seconds()))
+            found.append((seconds, after.episode_start / S))
         state = after
     return found
 
@@ -65,10 +67,10 @@ def test_without_debounce_the_first_reading_settles() -> None:
 
 
 def test_an_unchanged_state_is_the_same_object() -> None:
-    started = LimitState(at(0))
-    assert advance(limit(), WITHIN, 5, at(1)) is WITHIN
-    assert advance(limit(), started, 9, at(1)) is started
-    assert advance(limit(), started, 11, at(1)) is started
+    started = LimitState(0)
+    assert advance(limit(), WITHIN, 5, S) is WITHIN
+    assert advance(limit(), started, 9, S) is started
+    assert advance(limit(), started, 11, S) is started
 
 
 steps = st.lists(
@@ -114,9 +116,9 @@ def test_what_led_to_no_change_may_be_missing_or_come_again(
     readings = with_times(given_steps)
     state, since = WITHIN, []
     for time, value in readings:
-        after = advance(limit(), state, value, at(time))
+        after = advance(limit(), state, value, round(time * S))
         since = [] if after is not state else [*since, (time, value)]
         state = after
     for time, value in since:
         if data.draw(st.booleans()):
-            assert advance(limit(), state, value, at(time)) is state
+            assert advance(limit(), state, value, round(time * S)) is state

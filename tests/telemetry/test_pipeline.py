@@ -1,19 +1,51 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from lineshaft.contracts.catalogue import THRESHOLD_EXCEEDED
+from lineshaft.contracts.catalogue import READINGS_AGGREGATED, SIGNAL_LOST, THRESHOLD_EXCEEDED
 from lineshaft.core.errors import PermanentFault, TransientFault
-from lineshaft.core.values import ExceptionKind, Quality, Reading
+from lineshaft.core.ports import StreamPosition
+from lineshaft.core.values import ExceptionKind, RawBatch, RawReading, Value
 from lineshaft.model.condition import LimitKind
+from lineshaft.telemetry import ColumnarEvaluation, Readings, Results, TagList, TelemetryPipeline, read_rules
 
 from .edge_node import EdgeNode
-from .plant import Outside, at, ms, pipeline, pressures, raw, rule_set
+from .plant import (
+    HEADER,
+    RULE,
+    FakeClock,
+    Killed,
+    Outside,
+    at,
+    batch_of,
+    pipeline,
+    pressures,
+    raw,
+    rule_set,
+    rules_at_work,
+    tag_list,
+)
 
 BREACH = [(0, 200), (10, 220), (25, 222), (40, 225), (50, 230)]
+WINDOW = {
+    "id": "pressure-windows",
+    "version": "1",
+    "property": "hydraulic_pressure",
+    "applies_to": {"asset_class": "press"},
+    "kind": "window",
+    "every_s": 60,
+}
+SILENT = {**WINDOW, "id": "silent", "kind": "missing", "after_s": 30, "severity": 500}
+del SILENT["every_s"]
+
+
+def rules_of(*rules: dict[str, object]) -> object:
+    return rules_at_work(read_rules({"rules": [*rules]}, tag_list(), file="rules.yaml"))
 
 
 @pytest.fixture
@@ -21,8 +53,23 @@ def outside() -> Outside:
     return Outside()
 
 
+async def restarted(outside: Outside, raws: Sequence[RawReading], **parts: object) -> TelemetryPipeline:
+    """A new process takes over, and the stream hands it what is after the saved position."""
+    line = pipeline(outside, **parts)
+    after = (await line.start()).get("RAW", StreamPosition(0)).sequence
+    if raws[after:]:
+        await line.handle(batch_of(raws[after:], after + 1))
+    return line
+
+
+def starts(outside: Outside) -> list[float]:
+    """Of the episodes told, in seconds."""
+    data = [THRESHOLD_EXCEEDED.decode(event) for event in outside.events]
+    return [(item.episode_start - at(0)).total_seconds() for item in data]
+
+
 async def test_a_breach_becomes_one_event_that_says_everything(outside: Outside) -> None:
-    await pipeline(outside).handle(pressures(BREACH))
+    await pipeline(outside).handle(batch_of(pressures(BREACH)))
     (event,) = outside.events
     assert (event.type, event.source, event.plant) == (
         "equipment.condition.threshold_exceeded.v1",
@@ -42,192 +89,110 @@ async def test_a_breach_becomes_one_event_that_says_everything(outside: Outside)
     assert (evidence.time, evidence.value) == (at(40), 225)
 
 
-async def test_readings_that_break_nothing_publish_nothing(outside: Outside) -> None:
+async def test_what_breaks_nothing_is_published_nowhere_and_counted(outside: Outside) -> None:
     line = pipeline(outside)
-    await line.handle(pressures([(0, 100), (1, 205), (2, 210)]))
+    await line.handle(batch_of(pressures([(0, 100), (1, 205), (2, 210)])))
+    assert outside.calls == []
+    assert (line.counters()["messages"], line.counters()["taken"]) == (3, 3)
+    assert await line.checkpoint() == {"RAW": StreamPosition(3)}
     assert outside.calls == ["save"]
-    assert line.live["P07.PRESSURE"].value == 210
-    assert line.counters.readings == 3
 
 
-async def test_units_are_converted_before_rules_and_live_values(outside: Outside) -> None:
-    line = pipeline(outside, rule_set(debounce_s=0))
-    await line.handle([raw("plant/p08", b'{"values":{"pressure":211}}')])
-    assert line.live["P08.PRESSURE"].value == pytest.approx(21100)
-    data = THRESHOLD_EXCEEDED.decode(outside.events[0])
-    assert (data.value, data.limit, data.unit) == (pytest.approx(21100), 21000, "KPA")
-
-
-async def test_only_good_quality_decides(outside: Outside) -> None:
-    rules = rule_set(debounce_s=0)
-    line = pipeline(outside, rules)
-    topic = "plant/p07/pressure"
-    for second, (bar, quality) in enumerate(
-        [(220, "bad"), (220, "uncertain"), (220, "stale"), (220, "good"), (100, "bad"), (100, "stale")]
-    ):
-        payload = b'{"value":%d,"quality":"%s","time":%d}' % (bar, quality.encode(), ms(second))
-        await line.handle([raw(topic, payload, second)])
-    assert [THRESHOLD_EXCEEDED.decode(event).episode_start for event in outside.events] == [at(3)]
-    assert line.live["P07.PRESSURE"].quality is Quality.STALE
-    await line.handle([raw(topic, b'{"value":220,"time":%d}' % ms(7), 7)])
-    assert len(outside.events) == 1  # the episode of second 3 is still on
-
-
-async def test_late_and_doubled_readings_change_nothing(outside: Outside) -> None:
-    line = pipeline(outside, rule_set(debounce_s=0))
-    await line.handle(pressures([(10, 100)]))
-    await line.handle(pressures([(5, 220), (10, 220)]))
-    assert outside.events == []
-    assert line.live["P07.PRESSURE"].value == 100
-    assert (line.counters.late, line.counters.duplicates) == (1, 1)
-
-
-async def test_the_future_is_quarantined(outside: Outside) -> None:
-    line = pipeline(outside, rule_set(debounce_s=0))
-    topic = "plant/p07/pressure"
-    await line.handle(
-        [
-            raw(topic, b'{"value":220,"time":%d}' % ms(301), 0),
-            raw(topic, b'{"value":220,"time":%d}' % ms(310), 10, "RAW:2"),
-        ]
-    )
-    (record,) = outside.exceptions
-    assert (record.kind, record.source) == (ExceptionKind.UNPOSTABLE_READING, topic)
-    assert [event.time for event in outside.events] == [at(310)]
-    assert line.counters.quarantined == 1
-
-
-async def test_an_unknown_tag_is_told_once(outside: Outside) -> None:
+async def test_what_did_not_change_is_not_saved_again(outside: Outside) -> None:
     line = pipeline(outside)
-    message = raw("plant/p99", b'{"values":{"pressure":1,"oil":2}}', 0, "RAW:7")
-    await line.handle([message, message])
-    await line.handle([message])
-    assert [record.kind for record in outside.exceptions] == [ExceptionKind.UNKNOWN_TAG] * 2
-    first = outside.exceptions[0]
-    assert (first.owner, first.source, first.ref) == ("plant-engineering", "plant/p99", "RAW:7")
-    assert "'pressure' of 'plant/p99'" in first.cause
-    assert "tag list" in first.cause
-    assert line.counters.unknown == 6
-
-
-async def test_unknown_tags_are_bounded(outside: Outside, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lineshaft.telemetry.screening._UNKNOWN_CAP", 3)
-    line = pipeline(outside)
-    await line.handle([raw(f"made/up/{number}", b'{"value":1}') for number in range(10)])
-    assert len(outside.exceptions) == 4
-    assert "more than 3" in outside.exceptions[-1].cause
-    assert line.counters.unknown == 10
-
-
-async def test_a_malformed_reading_harms_no_other(outside: Outside) -> None:
-    line = pipeline(outside, rule_set(debounce_s=0))
-    bad = raw("plant/p07/pressure", b'{"value":"220"}' + b" " * 20_000, 0, "RAW:9")
-    (good,) = pressures([(1, 220)])
-    await line.handle([bad, good])
-    (record,) = outside.exceptions
-    assert (record.kind, record.ref, len(record.payload)) == (ExceptionKind.MALFORMED_READING, "RAW:9", 16384)
-    assert "value is a string" in record.cause
-    assert len(outside.events) == 1
-    assert line.counters.malformed == 1
-
-
-async def test_equal_faults_of_one_message_are_one_record(outside: Outside) -> None:
-    line = pipeline(outside)
-    await line.handle([raw("plant/p07/pressure", b'[{"value":"a"},{"value":"b"},{"value":true}]')])
-    assert len(outside.exceptions) == 2
-    assert line.counters.malformed == 3
-
-
-async def test_a_value_too_large_for_its_unit(outside: Outside) -> None:
-    await pipeline(outside).handle([raw("plant/p08", b'{"values":{"pressure":1e307}}')])
-    assert "too large for unit KPA" in outside.exceptions[0].cause
-    assert outside.events == []
+    await line.handle(batch_of(pressures(BREACH)))
+    await line.checkpoint()
+    await line.checkpoint()
+    assert outside.calls == ["publish", "save"]
 
 
 async def test_two_tags_of_one_asset_in_one_batch_are_one_event(outside: Outside) -> None:
-    from lineshaft.telemetry import parse_tags, read_rules
-
-    from .plant import HEADER, RULE
+    from lineshaft.telemetry import parse_tags
 
     rows = "A,d,a,hydraulic_pressure,E,P,BAR,,press\nB,d,b,hydraulic_pressure,E,P,BAR,,press\n"
     tags = parse_tags(HEADER + rows, file="t.csv")
     rules = read_rules({"rules": [{**RULE, "debounce_s": 0}]}, tags, file="r.yaml")
-    await pipeline(outside, rules, tags=tags).handle([raw("d", b'{"values":{"a":220,"b":230}}')])
+    line = pipeline(outside, rules=rules_at_work(rules, tags))
+    await line.handle(batch_of([raw("d", b'{"values":{"a":220,"b":230}}')]))
     assert len(outside.events) == 1
 
 
-async def test_live_readings_are_handed_on_after_all_is_saved(outside: Outside) -> None:
-    seen: list[Reading] = []
+async def test_what_cannot_be_used_goes_to_a_person_and_the_rest_goes_on(outside: Outside) -> None:
+    line = pipeline(outside, rule_set(debounce_s=0))
+    messages = [
+        raw("plant/p07/pressure", b'{"value":"220"}' + b" " * 20_000),
+        raw("plant/p99", b'{"values":{"pressure":1}}'),
+        raw("plant/p07/pressure", b'{"value":1,"time":%d}' % round(at(301).timestamp() * 1000)),
+        *pressures([(1, 220)]),
+    ]
+    await line.handle(batch_of(messages))
+    assert outside.exceptions == []  # reported with the checkpoint, equal ones once
+    await line.handle(batch_of(messages[1:2], 5))
+    await line.checkpoint()
+    malformed, unknown, ahead = outside.exceptions
+    assert (malformed.kind, malformed.ref) == (ExceptionKind.MALFORMED_READING, "RAW:1")
+    assert (len(malformed.payload), malformed.topic) == (16384, "")
+    assert (unknown.kind, unknown.ref) == (ExceptionKind.UNKNOWN_TAG, "RAW:2")
+    assert (unknown.owner, unknown.source) == ("plant-engineering", "plant/p99")
+    assert "'plant/p99' is not in the tag list" in unknown.cause
+    assert (ahead.kind, ahead.topic) == (ExceptionKind.UNPOSTABLE_READING, "plant/p07/pressure")
+    assert starts(outside) == [1]
 
-    def on_live(readings: Sequence[Reading]) -> None:
-        assert outside.calls[-1] == "save"
-        seen.extend(readings)
 
-    line = pipeline(outside, on_live=on_live)
-    await line.handle(pressures([(1, 100), (2, 101)]))
-    assert [reading.value for reading in seen] == [100, 101]
-    assert (seen[0].equipment_id, seen[0].unit, seen[0].position) == ("PRESS-07-EQ", "BAR", "RAW:1")
+async def test_a_sparkplug_session_from_birth_to_event(outside: Outside) -> None:
+    node = EdgeNode()
+    messages = [node.nbirth(), node.dbirth(), *(node.ddata(s, 220) for s in (10, 20, 40))]
+    await pipeline(outside).handle(batch_of(messages))
+    (event,) = outside.events
+    data = THRESHOLD_EXCEEDED.decode(event)
+    assert (data.physical_asset_id, data.episode_start) == ("PRESS-09", at(10))
+    assert data.evidence.topic == "spBv1.0/north/DDATA/line1/p09"
+    assert data.evidence.position == "RAW:5"
 
 
-class TestSparkplug:
-    async def test_from_birth_to_event(self, outside: Outside) -> None:
-        node = EdgeNode()
-        messages = [node.nbirth(), node.dbirth(), *(node.ddata(s, 220) for s in (10, 20, 40))]
-        line = pipeline(outside)
-        await line.handle(messages)
-        (event,) = outside.events
-        data = THRESHOLD_EXCEEDED.decode(event)
-        assert (data.physical_asset_id, data.episode_start) == ("PRESS-09", at(10))
-        assert data.evidence.topic == "spBv1.0/north/DDATA/line1/p09"
-        assert data.evidence.position == "RAW:5"
-        assert line.live["P09.OIL"].value == -3
-        assert line.live["L1.SPEED"].value == -7
-        assert outside.exceptions == []
+async def test_a_rebirth_is_asked_for_and_need_not_succeed(outside: Outside) -> None:
+    asked: list[str] = []
 
-    async def test_after_a_death_values_are_stale_and_decide_nothing(self, outside: Outside) -> None:
-        node, line = EdgeNode(), pipeline(Outside())
-        line = pipeline(outside)
-        await line.handle([node.nbirth(), node.dbirth(), node.ddata(10, 220), node.ndeath(20)])
-        assert {reading.quality for reading in line.live.values()} == {Quality.STALE}
-        assert line.live["P09.PRESSURE"].value == 220
-        await line.handle([node.nbirth(30), node.dbirth(30, pressure=220.0), node.ddata(41, 220)])
-        assert [THRESHOLD_EXCEEDED.decode(event).episode_start for event in outside.events] == [at(10)]
-        assert {reading.quality for reading in line.live.values()} == {Quality.GOOD}
+    async def on_rebirth(topic: str, payload: bytes) -> None:
+        asked.append(topic)
+        raise TransientFault("broker: no answer")
 
-    async def test_a_birth_that_repeats_a_reading_makes_it_good_again(self, outside: Outside) -> None:
-        node, line = EdgeNode(), pipeline(outside)
-        await line.handle([node.nbirth(), node.dbirth(5), node.ndeath(6)])
-        node.bd_seq = 1
-        await line.handle([node.nbirth(7), node.dbirth(5)])
-        assert line.live["P09.PRESSURE"].quality is Quality.GOOD
+    line = pipeline(outside, on_rebirth=on_rebirth)
+    await line.handle(batch_of([EdgeNode().ddata(1, 100)]))
+    assert asked == ["spBv1.0/north/NCMD/line1"]
 
-    async def test_history_is_kept_out_of_live_values(self, outside: Outside) -> None:
-        node, line = EdgeNode(), pipeline(outside, rule_set(debounce_s=0))
-        await line.handle([node.nbirth(), node.dbirth(), node.ddata(10, 500, is_historical=True)])
-        assert outside.events == []
-        assert line.live["P09.PRESSURE"].value == 100
-        assert line.counters.historical == 1
 
-    async def test_a_rebirth_is_asked_for_after_everything_is_saved(self, outside: Outside) -> None:
-        asked: list[str] = []
+class Lake:
+    """Notes what it was handed, and when it was flushed."""
 
-        async def on_rebirth(topic: str, payload: bytes) -> None:
-            assert outside.calls[-1] == "save"
-            asked.append(topic)
-            raise TransientFault("broker: no answer")
+    def __init__(self, outside: Outside) -> None:
+        self.outside = outside
+        self.readings: list[float] = []
+        self.facts: list[Value] = []
 
-        line = pipeline(outside, on_rebirth=on_rebirth)
-        await line.handle([EdgeNode().ddata(1, 100)])
-        assert asked == ["spBv1.0/north/NCMD/line1"]
-        assert line.counters.rebirths == 1
-        assert outside.exceptions[0].kind is ExceptionKind.UNPOSTABLE_READING
+    async def append(
+        self, readings: Readings | None, facts: Sequence[Value] = (), passed: NDArray[np.bool_] | None = None
+    ) -> None:
+        assert self.outside.calls[-1:] != ["save"]
+        if readings is not None and passed is not None:
+            self.readings += readings.value[passed].tolist()
+        self.facts += facts
 
-    async def test_commands_and_state_are_no_readings(self, outside: Outside) -> None:
-        line = pipeline(outside)
-        topics = ["spBv1.0/STATE/scada", "STATE/scada", "spBv1.0/north/NCMD/line1"]
-        await line.handle([raw(topic, b"OFFLINE") for topic in topics])
-        assert outside.calls == []
-        assert line.counters.messages == 3
+    def change(self, tags: TagList) -> None:
+        """Keeps no tags."""
+
+    async def flush(self) -> None:
+        self.outside.calls.append("flush")
+
+
+async def test_the_lake_is_on_disk_before_the_position_is_saved(outside: Outside) -> None:
+    lake = Lake(outside)
+    line = pipeline(outside, lake=lake)
+    await line.handle(batch_of([*pressures(BREACH), *pressures(BREACH[-1:])]))
+    await line.checkpoint()
+    assert outside.calls == ["publish", "flush", "save"]
+    assert lake.readings == [bar for _, bar in BREACH]  # the repeat is left out
+    assert [type(fact).__name__ for fact in lake.facts] == ["ThresholdExceeded"]
 
 
 class TestOrderOfFailure:
@@ -235,145 +200,245 @@ class TestOrderOfFailure:
 
     @pytest.mark.parametrize("step", range(3))
     @pytest.mark.parametrize("fault", ["before", "after"])
-    @pytest.mark.parametrize("overtaken", [False, True])
-    async def test_the_batch_comes_again(
-        self, outside: Outside, step: int, fault: str, overtaken: bool
-    ) -> None:
-        """In order, or after a later batch has overtaken it."""
+    async def test_a_step_that_fails_is_made_up_for(self, outside: Outside, step: int, fault: str) -> None:
         messages = [raw("plant/p99", b'{"value":1}'), *pressures(BREACH)]
         line = pipeline(outside)
         outside.faults = ["ok"] * step + [fault]
-        with pytest.raises(TransientFault):
-            await line.handle(messages[:5])
-        for batch in (messages[5:], messages[:5]) if overtaken else (messages[:5], messages[5:]):
-            await line.handle(batch)
+        await line.handle(batch_of(messages))
+        if step:
+            with pytest.raises(TransientFault):
+                await line.checkpoint()
+        assert await line.checkpoint() == {"RAW": StreamPosition(6)}
         assert len(outside.event_ids) == 1
-        assert THRESHOLD_EXCEEDED.decode(outside.events[0]).episode_start == at(10)
-        assert outside.state != {}
+        assert starts(outside)[0] == 10
+        assert outside.exceptions
+        assert (await restarted(outside, messages)).counters()["messages"] == 0
 
     @pytest.mark.parametrize("step", range(3))
     @pytest.mark.parametrize("fault", ["kill before", "kill after"])
     async def test_the_process_is_killed(self, outside: Outside, step: int, fault: str) -> None:
-        from .plant import Killed
-
         messages = [raw("plant/p99", b'{"value":1}'), *pressures(BREACH)]
         outside.faults = ["ok"] * step + [fault]
+        line = pipeline(outside)
         with pytest.raises(Killed):
-            await pipeline(outside).handle(messages[:5])
-        await pipeline(outside).handle(messages)
+            await line.handle(batch_of(messages[:5]))
+            await line.checkpoint()
+        await (await restarted(outside, messages)).checkpoint()
         assert len(outside.event_ids) == 1
-        assert {event.data for event in outside.events} == {
-            outside.events[0].data
-        }  # told again, word for word
+        assert len({event.data for event in outside.events}) == 1  # told again, word for word
+        assert outside.exceptions
 
-    async def test_what_is_owed_does_not_grow_with_each_attempt(self, outside: Outside) -> None:
-        line = pipeline(outside)
-        messages = [raw("plant/p07/pressure", b"?", 0, "RAW:0"), *pressures(BREACH)]
-        outside.faults = ["before"] * 9
-        for _ in range(9):
-            with pytest.raises(TransientFault):
-                await line.handle(messages)
-        await line.handle(messages)
-        assert outside.calls == ["publish"] * 10 + ["report", "save"]
-        assert (len(outside.events), len(outside.exceptions)) == (1, 1)
+    @pytest.mark.parametrize("cut_at", ["publish", "append"])
+    async def test_cut_off_half_way_nothing_is_saved_any_more(self, outside: Outside, cut_at: str) -> None:
+        """An ordered stop checkpoints in the end; that must not skip what was under way."""
+        lake, reached, messages = Lake(outside), asyncio.Event(), pressures(BREACH)
+        line = pipeline(outside, lake=lake)
+        await line.handle(batch_of(messages[:2]))
+        await line.checkpoint()
 
-    async def test_every_batch_keeps_its_place_while_nothing_answers(self, outside: Outside) -> None:
-        line = pipeline(outside)
-        outside.faults = ["before"] * len(BREACH)
-        for message in pressures(BREACH):
-            with pytest.raises(TransientFault):
-                await line.handle([message])
-        for message in reversed(pressures(BREACH)):
-            await line.handle([message])
-        assert [THRESHOLD_EXCEEDED.decode(event).episode_start for event in outside.events] == [at(10)]
-
-    async def test_cancelled_while_publishing(self, outside: Outside) -> None:
-        line = pipeline(outside)
-        reached = asyncio.Event()
-        publish = outside.publish
-
-        async def hang(events: object) -> None:
+        async def hang(*_: object) -> None:
             reached.set()
             await asyncio.Event().wait()
 
-        outside.publish = hang  # type: ignore[assignment, method-assign]
-        task = asyncio.create_task(line.handle(pressures(BREACH)))
+        part = outside if cut_at == "publish" else lake
+        kept = getattr(part, cut_at)
+        setattr(part, cut_at, hang)
+        task = asyncio.create_task(line.handle(batch_of(messages[2:], 3)))
         await reached.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        outside.publish = publish  # type: ignore[method-assign]
-        await line.handle(pressures(BREACH))
-        assert len(outside.events) == 1
+        setattr(part, cut_at, kept)
+        assert await line.checkpoint() == {}
+        with pytest.raises(PermanentFault, match="broke off half way"):
+            await line.handle(batch_of(messages[2:], 3))
+        after = Lake(outside)
+        outside.calls.clear()
+        await (await restarted(outside, messages, lake=after)).checkpoint()
+        assert starts(outside)[-1:] == [10]
+        assert after.readings == [222, 225, 230]
 
     async def test_batches_handed_over_at_once_take_turns(self, outside: Outside) -> None:
         line = pipeline(outside, rule_set(debounce_s=0))
         messages = pressures((float(second), 220 if second % 2 else 200) for second in range(40))
-        await asyncio.gather(*(line.handle([message]) for message in messages))
-        assert [event.time for event in outside.events] == [at(second) for second in range(1, 40, 2)]
-        assert outside.calls[-1] == "save"
-        assert line.counters.late == 0
-
-    async def test_state_that_was_not_saved_is_saved_with_the_next_batch(self, outside: Outside) -> None:
-        line = pipeline(outside)
-        outside.faults = ["before"]
-        with pytest.raises(TransientFault):
-            await line.handle(pressures(BREACH[:2]))
-        await line.handle(pressures(BREACH[:2]))
-        later = pressures(BREACH)[2:]
-        await pipeline(outside).handle(later)  # another process takes over
-        assert [THRESHOLD_EXCEEDED.decode(event).episode_start for event in outside.events] == [at(10)]
-
-    async def test_a_bug_half_way_through_a_batch_goes_back_to_what_was_saved(
-        self, outside: Outside, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        line = pipeline(outside)
-        messages = pressures(BREACH)
-        await line.handle(messages[:2])
-        with monkeypatch.context() as patched:
-            patched.setattr("lineshaft.telemetry.screening._breach", lambda *_: 1 / 0)
-            with pytest.raises(ZeroDivisionError):
-                await line.handle(messages[2:])
-        await line.handle(messages[2:])
-        assert [event.time for event in outside.events] == [at(40)]
+        batches = [batch_of([message], number) for number, message in enumerate(messages, 1)]
+        await asyncio.gather(*map(line.handle, batches), line.checkpoint())
+        assert starts(outside) == list(range(1, 40, 2))
+        assert line.counters()["late"] == 0
 
     async def test_state_that_cannot_be_read_is_named(self, outside: Outside) -> None:
-        await pipeline(outside).handle(pressures(BREACH))
-        key = "limit/hydraulic-pressure-high/P07.PRESSURE"
-        outside.state[key] = b"\xc1"
-        with pytest.raises(PermanentFault, match=key):
-            await pipeline(outside).start()
+        line = pipeline(outside)
+        await line.handle(batch_of(pressures(BREACH)))
+        await line.checkpoint()
+        for key in outside.state:
+            kept, outside.state = outside.state, {**outside.state, key: b"\xc1"}
+            with pytest.raises(PermanentFault, match=key.split("/")[0]):
+                await pipeline(outside).start()
+            outside.state = kept
 
-    async def test_a_store_that_is_away_at_the_start_is_asked_again_with_the_first_batch(
-        self, outside: Outside, monkeypatch: pytest.MonkeyPatch
+
+class TestTicks:
+    """What follows from time alone no message brings again."""
+
+    RULES = (WINDOW, SILENT)
+
+    def told(self, outside: Outside) -> list[tuple[str, str]]:
+        """(kind, identity) without what was told again"""
+        found = []
+        for event in {event.id: event for event in outside.events}.values():
+            if event.type == READINGS_AGGREGATED.type:
+                window = READINGS_AGGREGATED.decode(event)
+                found.append(("window", f"{window.start_time:%H:%M} {window.count} {window.revision}"))
+            else:
+                assert event.type == SIGNAL_LOST.type
+                found.append(("lost", SIGNAL_LOST.decode(event).tag))
+        return found
+
+    @pytest.mark.parametrize("calls", range(3))
+    @pytest.mark.parametrize("fault", ["before", "after", "kill before", "kill after"])
+    async def test_are_told_once_whatever_fails(self, outside: Outside, calls: int, fault: str) -> None:
+        """Calls: publish and save of the readings, then save and publish of the tick."""
+        messages, clock = pressures([(1, 100), (2, 101), (61.5, 102)]), FakeClock()
+        line = pipeline(outside, rules=rules_of(*self.RULES), clock=clock)
+        await line.handle(batch_of(messages))
+        await line.checkpoint()
+        clock.seconds = 200
+        outside.faults = ["ok"] * calls + [fault]
+        try:
+            await line.tick()
+            await line.checkpoint()
+        except TransientFault:
+            await line.checkpoint()
+        except Killed:
+            line = await restarted(outside, messages, rules=rules_of(*self.RULES), clock=clock)
+            await line.tick()
+            await line.checkpoint()
+        assert sorted(self.told(outside)) == [
+            ("lost", "P07.PRESSURE"),
+            ("window", "06:00 2 0"),
+            ("window", "06:01 1 0"),
+        ]
+        await line.tick()
+        await line.checkpoint()
+        assert "owed" not in outside.state
+        assert len(self.told(outside)) == 3
+
+    async def test_a_late_reading_is_told_as_a_revision(self, outside: Outside) -> None:
+        clock = FakeClock()
+        line = pipeline(outside, rules=rules_of(WINDOW), clock=clock)
+        await line.handle(batch_of(pressures([(1, 100), (62.1, 101)])))
+        await line.handle(batch_of(pressures([(30, 300)]), 3))
+        clock.seconds = 63
+        await line.tick()
+        assert self.told(outside) == [("window", "06:00 1 0"), ("window", "06:00 2 1")]
+
+
+class TestBrokenRules:
+    """A bug in a rule costs the message that it breaks off on, and no other."""
+
+    @pytest.fixture
+    def bug(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        take = ColumnarEvaluation.take
+
+        def breaks_off(self: ColumnarEvaluation, readings: Readings) -> Results:
+            results = take(self, readings)
+            if 666 in readings.value:
+                raise ZeroDivisionError
+            return results
+
+        monkeypatch.setattr(ColumnarEvaluation, "take", breaks_off)
+
+    @staticmethod
+    def batches(raws: Sequence[RawReading], cuts: Iterable[int]) -> list[RawBatch]:
+        borders = [0, *cuts, len(raws)]
+        return [batch_of(raws[a:b], a + 1) for a, b in zip(borders, borders[1:], strict=False)]
+
+    @pytest.mark.parametrize("cuts", [[], [1], [3], [2, 4, 6], [1, 2, 3, 4, 5, 6]])
+    @pytest.mark.parametrize("saves_after", range(4))
+    async def test_are_put_aside(
+        self, outside: Outside, bug: None, cuts: list[int], saves_after: int
     ) -> None:
-        await pipeline(outside).handle(pressures(BREACH)[:2])
-        after_restart, messages = pipeline(outside), pressures(BREACH)[2:]
-        with monkeypatch.context() as away:
+        rest = BREACH[:2] + [(20, 666)] + BREACH[2:3] + [(30, 666)] + BREACH[3:]
+        messages = pressures(rest)
+        line = pipeline(outside)
+        for number, batch in enumerate(self.batches(messages, cuts)):
+            await line.handle(batch)
+            if number == saves_after:
+                await line.checkpoint()
+        await line.checkpoint()
+        assert starts(outside) == [10]
+        assert sorted(record.ref for record in outside.exceptions) == ["RAW:3", "RAW:5"]
+        assert {record.kind for record in outside.exceptions} == {ExceptionKind.TECHNICAL_FAULT}
+        assert "ZeroDivisionError" in outside.exceptions[0].cause
+        assert line.counters()["broken"] == 2
 
-            async def load() -> dict[str, bytes]:
-                raise TransientFault("the database does not answer")
+    async def test_while_a_checkpoint_is_under_way(self, outside: Outside, bug: None) -> None:
+        messages = pressures([*BREACH[:3], (30, 666), *BREACH[3:]])
+        line = pipeline(outside)
+        await line.handle(batch_of(messages[:3]))
+        saving = asyncio.create_task(line.checkpoint())
+        await asyncio.sleep(0)
+        assert outside.calls == ["save"]
+        assert outside.state == {}
+        await line.handle(batch_of(messages[3:], 4))
+        await saving
+        assert starts(outside) == [10]
 
-            away.setattr(outside, "load", load)
-            await after_restart.start()
-            with pytest.raises(TransientFault):
-                await after_restart.handle(messages)
-        await after_restart.handle(messages)
-        assert [event.time for event in outside.events] == [at(40)]
+    async def test_after_other_rules_came(self, outside: Outside, bug: None) -> None:
+        messages = pressures([*BREACH[:2], (20, 666), *BREACH[2:]])
+        line = pipeline(outside)
+        await line.handle(batch_of(messages[:2]))
+        await line.change(rules_at_work(rule_set(limit=221)))  # by which no episode began
+        await line.handle(batch_of(messages[2:], 3))
+        assert starts(outside) == [10]
 
-    async def test_state_of_what_is_gone_is_left_alone(self, outside: Outside) -> None:
-        outside.state = {"limit/gone/P07.PRESSURE": b"\xc1", "seen/gone": b"\xc1", "other": b"\xc1"}
-        await pipeline(outside).start()
+
+async def test_other_rules_keep_the_state_of_those_that_stay(outside: Outside) -> None:
+    line, messages = pipeline(outside), pressures(BREACH)
+    await line.handle(batch_of(messages[:3]))
+    await line.change(rules_at_work(rule_set(version="2")))
+    await line.handle(batch_of(messages[3:], 4))
+    await line.checkpoint()
+    assert starts(outside) == [10]
+    assert THRESHOLD_EXCEEDED.decode(outside.events[0]).rule_version == "2"
+    again = await restarted(outside, messages, rules=rules_at_work(rule_set(version="2")))
+    await again.handle(batch_of(pressures([(60, 240)]), 6))
+    assert len(outside.events) == 1
+
+
+async def test_what_the_lake_cannot_keep_changes_nothing(outside: Outside) -> None:
+    from lineshaft.core.errors import ConfigError
+
+    lake = Lake(outside)
+
+    def refuse(tags: TagList) -> None:
+        raise ConfigError("no such class")
+
+    lake.change = refuse  # type: ignore[method-assign]
+    line = pipeline(outside, lake=lake)
+    before = line.rules
+    with pytest.raises(ConfigError):
+        await line.change(rules_at_work(rule_set(version="2")))
+    assert line.rules is before
 
 
 def test_what_the_room_offers() -> None:
     import lineshaft.telemetry as room
 
     assert room.__all__ == [
-        "Counters",
+        "NO_TIME",
+        "QUALITIES",
+        "ColumnarEvaluation",
+        "Decoder",
+        "Evaluation",
         "Limit",
-        "LimitRule",
+        "Live",
+        "OnRebirth",
+        "PayloadMaps",
+        "Readings",
+        "Results",
         "RuleSet",
+        "Rules",
         "StateStore",
         "Tag",
         "TagList",
@@ -382,5 +447,6 @@ def test_what_the_room_offers() -> None:
         "read_rules",
         "read_tags",
         "rebirth_request",
+        "state_message",
     ]
     assert all(hasattr(room, name) for name in room.__all__)

@@ -3,25 +3,54 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from lineshaft.contracts.catalogue import THRESHOLD_EXCEEDED
+from lineshaft.contracts.catalogue import READINGS_AGGREGATED, THRESHOLD_EXCEEDED
 from lineshaft.core.errors import TransientFault
+from lineshaft.core.ports import StreamPosition
 from lineshaft.core.values import RawReading
+from lineshaft.model.aggregates import ReadingsAggregate
+from lineshaft.telemetry import RuleSet, TelemetryPipeline, read_rules
 
 from .edge_node import EdgeNode
-from .plant import Killed, Outside, at, ms, pipeline, raw, rule_set
+from .plant import (
+    RULE,
+    FakeClock,
+    Killed,
+    Outside,
+    at,
+    batch_of,
+    ms,
+    pipeline,
+    raw,
+    rule_set,
+    rules_at_work,
+    tag_list,
+)
 
 LIMIT, RELEASE, DEBOUNCE_S = 210, 205, 30
 RULES = rule_set()
 FAULTS = st.sampled_from(["ok"] * 5 + ["before", "after", "kill before", "kill after"])
+WINDOWS = {
+    **{key: RULE[key] for key in ("id", "version", "property", "applies_to")},
+    "kind": "window",
+    "every_s": [20, 60],
+}
+
+T = TypeVar("T")
 
 # (tag, seconds of the device's clock, bar): small ranges, so that times repeat and come out of order.
 traffic = st.lists(
-    st.tuples(st.integers(0, 1), st.integers(0, 150), st.sampled_from([204, 207, 210, 215])), max_size=40
+    st.tuples(st.integers(0, 1), st.integers(0, 150), st.sampled_from([204, 207, 210, 215])),
+    min_size=1,
+    max_size=40,
 )
 
 
@@ -59,29 +88,47 @@ def told(outside: Outside) -> set[tuple[str, datetime]]:
     return {(item.physical_asset_id, item.episode_start) for item in data}
 
 
-async def deliver(messages: list[RawReading], outside: Outside, data: st.DataObject) -> None:
-    """As a backbone does: what was not acknowledged comes again, at times after a batch that followed it."""
-    line, waiting = pipeline(outside, RULES), list(messages)
-    while waiting:
-        size = data.draw(st.integers(1, 8))
-        start = 0
-        if not outside.faults:
-            outside.faults = data.draw(st.lists(FAULTS, max_size=4))
-        while start < len(waiting):
-            batch = waiting[start : start + size]
-            try:
-                await line.handle(batch)
-            except TransientFault:
-                if data.draw(st.booleans()):
-                    start += size  # the next batch was already under way
-            except Killed:
-                line = pipeline(outside, RULES)
-                break
-            else:
-                kept = data.draw(st.integers(0, len(batch))) if data.draw(st.booleans()) else 0
-                del waiting[start : start + len(batch) - kept]  # the last acknowledgements may get lost
-                if kept:
-                    break
+async def deliver(
+    messages: Sequence[RawReading], outside: Outside, data: st.DataObject | None, rules: RuleSet = RULES
+) -> None:
+    """As a backbone does: every message once to a process that lives, and from the saved position on to the
+    next one. Saves, ticks and deaths fall anywhere, and every call to the outside may fail.
+
+    data  without it nothing fails, and all messages are one batch
+    """
+    clock, done, heard = FakeClock(), 0, 0
+
+    def drawn(strategy: st.SearchStrategy[T], otherwise: T) -> T:
+        return otherwise if data is None else data.draw(strategy)
+
+    def begun() -> TelemetryPipeline:
+        return pipeline(outside, rules=rules_at_work(rules), clock=clock)
+
+    line = begun()
+    await line.start()
+    while True:
+        try:
+            if not outside.faults and done < len(messages):
+                outside.faults = drawn(st.lists(FAULTS, max_size=4), [])
+            batch = messages[done : done + drawn(st.integers(1, 8), 40)]
+            if batch:
+                clock.seconds = (batch[-1].received_at - at(0)).total_seconds()
+                await line.handle(batch_of(batch, done + 1))
+                done += len(batch)
+                heard = max(heard, done)
+            if done == len(messages):
+                clock.seconds = 10_000
+            last = done == len(messages)
+            if done >= heard and (last or drawn(st.booleans(), True)):  # no message waits
+                await line.tick()
+            if last or drawn(st.booleans(), True):
+                with contextlib.suppress(TransientFault):  # the next one makes up for it
+                    await line.checkpoint()
+                    if last:
+                        return
+        except Killed:
+            line = begun()
+            done = (await line.start()).get("RAW", StreamPosition(0)).sequence
 
 
 @settings(max_examples=150, deadline=None)
@@ -91,7 +138,7 @@ def test_same_events_whatever_happens_on_the_way(
 ) -> None:
     calm, rough = Outside(), Outside()
     messages = messages_of(readings)
-    asyncio.run(pipeline(calm, RULES).handle(messages))
+    asyncio.run(pipeline(calm, RULES).handle(batch_of(messages)))
     assert told(calm) == expected(readings)
     assert len(calm.events) == len(calm.event_ids) == len(expected(readings))
     asyncio.run(deliver(messages, rough, data))
@@ -99,6 +146,29 @@ def test_same_events_whatever_happens_on_the_way(
     by_id = {event.id: event for event in calm.events}
     for event in rough.events:
         assert event == by_id[event.id]
+
+
+def last_told(outside: Outside) -> dict[tuple[object, ...], ReadingsAggregate]:
+    """By tag, start and end. What has one id says one thing."""
+    windows, by_id = {}, {event.id: event for event in outside.events}
+    for event in outside.events:
+        assert event == by_id[event.id]
+        window = READINGS_AGGREGATED.decode(event)
+        key = (window.tag, window.start_time, window.end_time)
+        windows[key] = max(windows.get(key, window), window, key=lambda told: told.revision)
+    return {key: replace(window, revision=0) for key, window in windows.items()}
+
+
+@settings(max_examples=150, deadline=None)
+@given(traffic, st.data())
+def test_windows_hold_each_reading_once(readings: list[tuple[int, int, int]], data: st.DataObject) -> None:
+    """A tick may tell a window before a late reading comes; its last revision has everything."""
+    calm, rough, messages = Outside(), Outside(), messages_of(readings)
+    rules = read_rules({"rules": [WINDOWS]}, tag_list(), file="rules.yaml")
+    asyncio.run(deliver(messages, calm, None, rules))
+    asyncio.run(deliver(messages, rough, data, rules))
+    assert last_told(rough) == last_told(calm)
+    assert last_told(calm)
 
 
 @settings(max_examples=60, deadline=None)
@@ -111,7 +181,7 @@ def test_sparkplug_sessions_survive_as_well(values: list[int], again: int, data:
         if again and number % (again + 4) == 0:
             messages += [node.nbirth(number * 12 + 1), node.dbirth(number * 12 + 1, bar)]
     calm, rough = Outside(), Outside()
-    asyncio.run(pipeline(calm, RULES).handle(messages))
+    asyncio.run(pipeline(calm, RULES).handle(batch_of(messages)))
     asyncio.run(deliver(messages, rough, data))
     assert rough.event_ids == calm.event_ids
     assert calm.exceptions == rough.exceptions == []  # no restart looks like lost messages
@@ -128,6 +198,6 @@ def test_more_copies_make_no_more_events(readings: list[tuple[int, int, int]], d
         doubled.append(message)
         if data.draw(st.booleans()):
             doubled.append(data.draw(st.sampled_from(doubled)))
-    asyncio.run(pipeline(once, RULES).handle(messages))
-    asyncio.run(pipeline(often, RULES).handle(doubled))
+    asyncio.run(pipeline(once, RULES).handle(batch_of(messages)))
+    asyncio.run(pipeline(often, RULES).handle(batch_of(doubled)))
     assert often.event_ids == once.event_ids

@@ -7,21 +7,22 @@ from collections.abc import Iterator
 
 import pysparkplug as psp
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lineshaft.core.errors import PermanentFault
-from lineshaft.core.values import ExceptionKind, Quality
-from lineshaft.telemetry.sample import Decoded, Sample
-from lineshaft.telemetry.sparkplug import SparkplugHost, rebirth_request
+from lineshaft.core.values import ExceptionKind, RawReading
+from lineshaft.telemetry.decoder import Decoded, Decoder
 from lineshaft.telemetry.sparkplug_b_pb2 import Payload
 from lineshaft.telemetry.sparkplug_metric import number
 from lineshaft.telemetry.state import BIRTHS, CURSOR
 
-from .edge_node import OIL, PRESSURE, EdgeNode
-from .plant import FakeClock, at, ms, raw
+from .edge_node import PRESSURE, EdgeNode
+from .messages import Seen, batch_of, pieces, seen, us
+from .plant import FakeClock, ms, raw, tag_list
 
 DEVICE = "north/line1/p09"
+TAG = "P09.PRESSURE"
 
 
 @pytest.fixture
@@ -35,157 +36,197 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def host(clock: FakeClock) -> SparkplugHost:
-    return SparkplugHost(clock)
+def host(clock: FakeClock) -> Decoder:
+    return Decoder(tag_list(), None, clock)
 
 
-def born(host: SparkplugHost, node: EdgeNode) -> None:
-    for message in (node.nbirth(), node.dbirth()):
-        assert host.decode(message).faults == []
+def read(host: Decoder, *messages: RawReading) -> Decoded:
+    return host.decode(batch_of(messages))
 
 
-def values(decoded: Decoded) -> dict[str, float]:
-    return {sample.metric: sample.value for sample in decoded.samples}
+def born(host: Decoder, node: EdgeNode) -> None:
+    assert read(host, node.nbirth(), node.dbirth()).faults == []
 
 
-def test_births_declare_and_carry_values(host: SparkplugHost, node: EdgeNode) -> None:
-    at_node = host.decode(node.nbirth())
-    assert (at_node.address, values(at_node)) == ("north/line1", {"speed": -7.0})
-    at_device = host.decode(node.dbirth())
-    assert (at_device.address, values(at_device)) == (DEVICE, {PRESSURE: 100.0, OIL: -3.0})
+def qualities(decoded: Decoded) -> list[str]:
+    return [reading.quality for reading in seen(decoded)]
 
 
-def test_data_by_alias_and_by_name(host: SparkplugHost, node: EdgeNode) -> None:
-    born(host, node)
-    assert host.decode(node.ddata(1, 101)).samples == [Sample(PRESSURE, 101.0, at(1), Quality.GOOD)]
-    assert host.decode(node.ddata(2, 102, alias=None)).samples == [
-        Sample(PRESSURE, 102.0, at(2), Quality.GOOD)
+def stale(decoded: Decoded) -> list[str]:
+    return [reading.tag for reading in seen(decoded) if reading.quality == "stale"]
+
+
+def test_births_declare_and_carry_values(host: Decoder, node: EdgeNode) -> None:
+    decoded = read(host, node.nbirth(), node.dbirth())
+    assert seen(decoded) == [
+        Seen("L1.SPEED", -7.0, us(0)),
+        Seen(TAG, 100.0, us(0), message=1),
+        Seen("P09.OIL", -3.0, us(0), message=1),
     ]
-    assert host.requests() == []
 
 
-def test_historical_and_null(host: SparkplugHost, node: EdgeNode) -> None:
+def test_data_by_alias_and_by_name(host: Decoder, node: EdgeNode) -> None:
     born(host, node)
-    assert host.decode(node.ddata(1, 101, is_historical=True)).samples[0].historical
-    (sample,) = host.decode(node.ddata(2, 101, is_null=True)).samples
-    assert math.isnan(sample.value)
-    assert sample.quality is Quality.BAD
+    decoded = read(host, node.ddata(1, 101), node.ddata(2, 102, alias=None))
+    assert seen(decoded) == [Seen(TAG, 101.0, us(1)), Seen(TAG, 102.0, us(2), message=1)]
+    assert decoded.rebirths == []
 
 
-def test_seq_runs_around_from_255_to_0(host: SparkplugHost, node: EdgeNode) -> None:
+def test_historical_and_null(host: Decoder, node: EdgeNode) -> None:
     born(host, node)
-    for count in range(600):
-        (sample,) = host.decode(node.ddata(count, 100 + count)).samples
-        assert sample.quality is Quality.GOOD
-    assert host.requests() == []
+    decoded = read(host, node.ddata(1, 101, is_historical=True), node.ddata(2, 101, is_null=True))
+    assert seen(decoded) == [
+        Seen(TAG, 101.0, us(1), historical=True),
+        Seen(TAG, None, us(2), "bad", message=1),
+    ]
+
+
+def test_seq_runs_around_from_255_to_0(host: Decoder, node: EdgeNode) -> None:
+    born(host, node)
+    decoded = read(host, *(node.ddata(count, 100 + count) for count in range(600)))
+    assert [reading.value for reading in seen(decoded)] == [100 + count for count in range(600)]
+    assert set(qualities(decoded)) == {"good"}
+    assert decoded.rebirths == []
+
+
+def test_a_message_that_overtook_others_waits_for_them(host: Decoder, node: EdgeNode) -> None:
+    born(host, node)
+    first, second, third, fourth = (node.ddata(1 + count, count) for count in range(4))
+    decoded = read(host, first, fourth, third, second)
+    assert [(one.value, one.quality, one.message) for one in seen(decoded)] == [
+        (0, "good", 0),
+        (1, "good", 3),
+        (2, "good", 3),
+        (3, "good", 3),
+    ]
+    assert (decoded.rebirths, decoded.counters.gaps) == ([], 0)
 
 
 def test_a_gap_asks_for_rebirth_and_doubts_aliases_until_then(
-    host: SparkplugHost, node: EdgeNode, clock: FakeClock
+    host: Decoder, node: EdgeNode, clock: FakeClock
 ) -> None:
     born(host, node)
     node.ddata(1, 101)  # lost
-    decoded = host.decode(node.ddata(2, 102))
-    assert decoded.samples[0].quality is Quality.UNCERTAIN
-    assert decoded.faults[0].kind is ExceptionKind.UNPOSTABLE_READING
-    assert "north/line1" in decoded.faults[0].cause
-    ((topic, payload),) = host.requests()
+    decoded = read(host, node.ddata(2, 102), node.ddata(3, 103), raw("plant/p08", b"{}", 3.9))
+    assert seen(decoded) == []
+    decoded = read(host, raw("plant/p07/pressure", b'{"value": 1}', 4), node.ddata(5, 105))
+    assert [(reading.value, reading.quality, reading.message) for reading in seen(decoded)] == [
+        (1, "good", 0),
+        (102, "uncertain", 0),
+        (103, "uncertain", 0),
+        (105, "uncertain", 1),
+    ]
+    ((_, fault),) = decoded.faults
+    assert fault.kind is ExceptionKind.UNPOSTABLE_READING
+    assert "north/line1" in fault.cause
+    assert decoded.counters.gaps == 1
+    ((topic, payload),) = decoded.rebirths
     assert topic == "spBv1.0/north/NCMD/line1"
     command = psp.NCmd.decode(payload)
     assert (command.metrics[0].name, command.metrics[0].value) == ("Node Control/Rebirth", True)
-    assert host.decode(node.ddata(3, 103, alias=None)).samples[0].quality is Quality.GOOD
-    assert host.requests() == []  # asked a moment ago
+    decoded = read(host, node.ddata(6, 106, alias=None))
+    assert (qualities(decoded), decoded.rebirths) == (["good"], [])  # asked a moment ago
     clock.seconds = 11
-    host.decode(node.ddata(4, 104))
-    assert len(host.requests()) == 1  # still no birth
-    host.decode(node.nbirth(5))
-    host.decode(node.dbirth(5, aliases=(1, 0)))
-    (sample,) = host.decode(node.ddata(6, 106, alias=1)).samples
-    assert (sample.metric, sample.quality) == (PRESSURE, Quality.GOOD)
+    assert len(read(host, node.ddata(7, 107)).rebirths) == 1  # still no birth
+    births = [node.nbirth(8), node.dbirth(8, aliases=(1, 0))]
+    *_, reading = seen(read(host, *births, node.ddata(9, 109, alias=1)))
+    assert (reading.tag, reading.value, reading.quality) == (TAG, 109, "good")
 
 
-def test_a_birth_of_the_device_alone_ends_the_doubt_of_its_aliases(
-    host: SparkplugHost, node: EdgeNode
-) -> None:
+def test_only_so_many_messages_wait(node: EdgeNode) -> None:
+    host = Decoder(tag_list(), None, FakeClock())
     born(host, node)
     node.ddata(1, 101)  # lost
-    host.decode(node.ddata(2, 102))
-    host.decode(node.dbirth(3))
-    assert host.decode(node.ddata(4, 104)).samples[0].quality is Quality.GOOD
+    messages = [node.ddata(1 + count / 1000, count) for count in range(80)]
+    decoded = read(host, *messages)
+    assert [reading.value for reading in seen(decoded)] == list(range(80))
+    assert {reading.message for reading in seen(decoded)} == set(range(64, 80))
+    assert len(decoded.rebirths) == 1
+
+
+def test_no_reordering(node: EdgeNode) -> None:
+    host = Decoder(tag_list(), None, FakeClock(), reorder_s=0)
+    born(host, node)
+    node.ddata(1, 101)  # lost
+    decoded = read(host, node.ddata(2, 102))
+    assert qualities(decoded) == ["uncertain"]
+    assert len(decoded.rebirths) == 1
+
+
+def test_a_birth_of_the_device_alone_ends_the_doubt_of_its_aliases(host: Decoder, node: EdgeNode) -> None:
+    born(host, node)
+    node.ddata(1, 101)  # lost
+    read(host, node.ddata(2, 102))
+    decoded = read(host, node.dbirth(5), node.ddata(6, 106))
+    assert seen(decoded)[-1] == Seen(TAG, 106, us(6), message=1)
 
 
 @pytest.mark.parametrize("births", [0, 1])
-def test_data_without_birth_asks_for_it(host: SparkplugHost, node: EdgeNode, births: int) -> None:
+def test_data_without_birth_asks_for_it(host: Decoder, node: EdgeNode, births: int) -> None:
     first = [node.nbirth(), node.dbirth()]
-    for message in first[:births]:
-        host.decode(message)
-    decoded = host.decode(node.ddata(1, 101))
-    assert decoded.samples == []
-    assert decoded.faults[0].kind is ExceptionKind.UNPOSTABLE_READING
-    assert len(host.requests()) == 1
+    read(host, *first[:births])
+    node.seq = births - 1
+    decoded = read(host, node.ddata(1, 101))
+    assert seen(decoded) == []
+    assert decoded.faults[0][1].kind is ExceptionKind.UNPOSTABLE_READING
+    assert len(decoded.rebirths) == 1
 
 
-def test_an_alias_that_no_birth_declares(host: SparkplugHost, node: EdgeNode) -> None:
+def test_an_alias_that_no_birth_declares(host: Decoder, node: EdgeNode) -> None:
     born(host, node)
-    decoded = host.decode(node.ddata(1, 101, alias=77))
-    assert decoded.samples == []
-    assert "alias 77" in decoded.faults[0].cause
-    assert len(host.requests()) == 1
+    decoded = read(host, node.ddata(1, 101, alias=77))
+    assert seen(decoded) == []
+    assert any("alias 77" in fault.cause for _, fault in decoded.faults)
+    assert len(decoded.rebirths) == 1
 
 
-def test_deaths_name_what_went_stale(host: SparkplugHost, node: EdgeNode) -> None:
+def test_deaths_make_all_tags_stale(host: Decoder, node: EdgeNode) -> None:
     born(host, node)
-    assert host.decode(node.ddeath(1)).stale == [DEVICE]
-    assert host.decode(node.ddata(2, 1)).samples == []
-    assert len(host.requests()) == 1
-    host.decode(node.dbirth(3))
-    assert host.decode(node.ndeath(4, bd_seq=5)).stale == []  # of another connection
-    assert host.decode(node.ddata(5, 1)).samples != []
-    assert set(host.decode(node.ndeath(6)).stale) == {"north/line1", DEVICE}
-    assert host.decode(node.ddata(7, 1)).samples == []
-    assert host.decode(node.nbirth(8)).stale == [DEVICE]
+    (pressure, oil) = seen(read(host, node.ddeath(1)))
+    assert pressure == Seen(TAG, None, us(1), "stale")
+    assert oil.tag == "P09.OIL"
+    assert len(read(host, node.ddata(2, 1)).rebirths) == 1
+    read(host, node.dbirth(3))
+    decoded = read(host, node.ndeath(4, bd_seq=5))  # of another connection
+    assert (seen(decoded), decoded.counters.repeated) == ([], 1)
+    assert qualities(read(host, node.ddata(5, 1))) == ["good"]
+    assert stale(read(host, node.ndeath(6))) == ["L1.SPEED", TAG, "P09.OIL"]
+    assert seen(read(host, node.ddata(7, 1))) == []
+    assert stale(read(host, node.nbirth(8))) == []  # they are already
 
 
-def test_messages_delivered_again_are_known(host: SparkplugHost, node: EdgeNode) -> None:
-    messages = [node.nbirth(), node.dbirth(), *(node.ddata(second, second) for second in range(1, 5))]
-    for message in messages:
-        assert not host.decode(message).repeated
-    for message in messages:
-        assert host.decode(message).repeated
-    assert not host.decode(node.ddata(9, 9)).repeated
-    assert host.requests() == []
+def test_a_birth_without_a_death_before_it(host: Decoder, node: EdgeNode) -> None:
+    born(host, node)
+    assert stale(read(host, node.nbirth(8))) == [TAG, "P09.OIL"]
 
 
-def test_a_device_that_sends_twice_makes_no_gap(host: SparkplugHost, node: EdgeNode) -> None:
+def test_a_birth_that_comes_twice_changes_nothing(host: Decoder, node: EdgeNode) -> None:
+    birth = node.nbirth()
+    born(host, node)
+    read(host, node.ddata(1, 101))
+    decoded = read(host, birth, node.ddata(2, 102))
+    assert (seen(decoded), decoded.counters.repeated) == ([Seen(TAG, 102, us(2), message=1)], 1)
+
+
+def test_a_device_that_sends_twice_makes_no_gap(host: Decoder, node: EdgeNode) -> None:
     born(host, node)
     message = node.ddata(1, 101)
-    host.decode(message)
-    node.position += 1
-    again = raw(message.topic, message.payload, 1.5, f"RAW:{node.position}")
-    assert host.decode(again).samples == [Sample(PRESSURE, 101.0, at(1))]  # the tag's own order drops it
-    assert host.decode(node.ddata(2, 102)).samples[0].quality is Quality.GOOD
-    assert host.requests() == []
+    decoded = read(host, message, message, node.ddata(2, 102))
+    assert [reading.value for reading in seen(decoded)] == [101, 101, 102]  # the tag's own order drops it
+    assert decoded.rebirths == []
 
 
-def test_a_stream_made_anew_is_no_repeat(host: SparkplugHost, node: EdgeNode) -> None:
+def test_a_session_goes_on_after_a_restart(host: Decoder, node: EdgeNode, clock: FakeClock) -> None:
     born(host, node)
-    node.position = 0
-    assert not host.decode(node.ddata(1, 101)).repeated
-
-
-def test_a_session_goes_on_after_a_restart(host: SparkplugHost, node: EdgeNode, clock: FakeClock) -> None:
-    born(host, node)
-    saved = host.changed()
+    saved = host.saved()
     assert set(saved) == {CURSOR + "north/line1", BIRTHS + "north/line1"}
-    message = node.ddata(1, 101)
-    host.decode(message)
-    moved = host.changed()
-    assert set(moved) == {CURSOR + "north/line1"}
-    after = SparkplugHost(clock)
-    after.restore(saved | moved)
-    assert after.decode(message).repeated
-    assert after.decode(node.ddata(2, 102)).samples == [Sample(PRESSURE, 102.0, at(2))]
-    assert after.requests() == []
+    read(host, node.ddata(1, 101))
+    moved = host.saved()
+    assert moved[BIRTHS + "north/line1"] is saved[BIRTHS + "north/line1"]
+    after = Decoder(tag_list(), None, clock)
+    after.restore(moved)
+    decoded = read(after, node.ddata(2, 102))
+    assert (seen(decoded), decoded.rebirths) == ([Seen(TAG, 102.0, us(2))], [])
     with pytest.raises(PermanentFault, match="sparkplug/cursor/north/line1"):
         after.restore({CURSOR + "north/line1": b"\xc1"})
 
@@ -194,8 +235,9 @@ def test_a_session_goes_on_after_a_restart(host: SparkplugHost, node: EdgeNode, 
     "topic",
     ["spBv1.0/STATE/scada", "spBv1.0/north/NCMD/line1", "spBv1.0/north/DCMD/line1/p09"],
 )
-def test_what_is_not_for_a_host_is_passed_over(host: SparkplugHost, topic: str) -> None:
-    assert host.decode(raw(topic, b'{"online":true}')) == Decoded("")
+def test_what_is_not_for_a_host_is_passed_over(host: Decoder, topic: str) -> None:
+    decoded = read(host, raw(topic, b'{"online":true}'))
+    assert (seen(decoded), decoded.faults, decoded.unknown) == ([], [], [])
 
 
 @pytest.mark.parametrize(
@@ -207,19 +249,23 @@ def test_what_is_not_for_a_host_is_passed_over(host: SparkplugHost, topic: str) 
         ("spBv1.0/north/XDATA/line1/p09", b"", "the topic"),
         ("spBv1.0/north/NDATA/line1", b"garbage", "no Sparkplug B payload"),
         ("spBv1.0/north/NDATA/line1", b"\0" * ((1 << 20) + 1), "larger than 1 MiB"),
+        ("spBv1.0/north/NDATA/line1", Payload(uuid="SPBV1.0_COMPRESSED").SerializeToString(), "compressed"),
     ],
 )
-def test_what_is_malformed(host: SparkplugHost, topic: str, payload: bytes, says: str) -> None:
-    (fault,) = host.decode(raw(topic, payload)).faults
+def test_what_is_malformed(host: Decoder, topic: str, payload: bytes, says: str) -> None:
+    ((_, fault),) = read(host, raw(topic, payload)).faults
     assert says in fault.cause
 
 
-def device_birth(host: SparkplugHost, node: EdgeNode, *metrics: dict[str, object]) -> Decoded:
-    host.decode(node.nbirth())
-    payload = Payload(timestamp=ms(1), seq=node.next_seq())
+TAGGED = {"m": PRESSURE, "good": "hydraulics/oil"}
+
+
+def device_birth(host: Decoder, node: EdgeNode, *metrics: dict[str, object]) -> Decoded:
+    payload = Payload(timestamp=ms(1), seq=1)
     for metric in metrics:
-        payload.metrics.add(**metric)  # type: ignore[arg-type]
-    return host.decode(node.send(psp.MessageType.DBIRTH, payload.SerializeToString(), 1))
+        payload.metrics.add(**{**metric, "name": TAGGED[str(metric["name"])]})  # type: ignore[arg-type]
+    birth, node.seq = node.nbirth(), 1
+    return read(host, birth, node.send(psp.MessageType.DBIRTH, payload.SerializeToString(), 1))
 
 
 @pytest.mark.parametrize(
@@ -242,29 +288,35 @@ def device_birth(host: SparkplugHost, node: EdgeNode, *metrics: dict[str, object
     ],
 )
 def test_metrics_that_are_no_numbers(
-    host: SparkplugHost, node: EdgeNode, metric: dict[str, object], says: str
+    host: Decoder, node: EdgeNode, metric: dict[str, object], says: str
 ) -> None:
-    decoded = device_birth(
-        host, node, {"name": "m", **metric}, {"name": "good", "datatype": 10, "double_value": 2}
-    )
-    (fault,) = decoded.faults
-    assert fault.metric == "m"
+    good = {"name": "good", "datatype": 10, "double_value": 2}
+    decoded = device_birth(host, node, {"name": "m", **metric}, good)
+    ((index, fault),) = decoded.faults
+    assert (index, fault.metric) == (1, PRESSURE)
     assert says in fault.cause
-    assert values(decoded) == {"good": 2.0}
+    assert seen(decoded)[1:] == [Seen("P09.OIL", 2.0, us(1), message=1)]
 
 
-def test_metrics_without_a_readable_name(host: SparkplugHost, node: EdgeNode) -> None:
-    host.decode(node.nbirth())
-    payload = Payload(seq=node.next_seq()).SerializeToString() + b"\x12\x04\x0a\x02\xff\xfe" + b"\x12\x00"
-    decoded = host.decode(node.send(psp.MessageType.DBIRTH, payload, 1))
-    assert len(decoded.faults) == 2
+def test_metrics_without_a_tag_are_told_once_whatever_they_are(host: Decoder, node: EdgeNode) -> None:
+    born(host, node)
+    payload = Payload(timestamp=ms(1), metrics=[{"name": "mode", "datatype": 12, "string_value": "AUTO"}])
+    message = node.send(psp.MessageType.DDATA, payload.SerializeToString(), 1)
+    decoded = read(host, message, message)
+    assert decoded.faults == []
+    assert decoded.unknown == [(0, DEVICE, "mode")]
+    assert decoded.counters.unknown == 2
 
 
-@pytest.mark.parametrize(
-    ("code", "expected"),
-    [(192, Quality.GOOD), (0, Quality.BAD), (500, Quality.STALE), (64, Quality.UNCERTAIN)],
-)
-def test_the_quality_property(host: SparkplugHost, node: EdgeNode, code: int, expected: Quality) -> None:
+def test_metrics_without_a_readable_name(host: Decoder, node: EdgeNode) -> None:
+    payload = Payload(seq=1).SerializeToString() + b"\x12\x04\x0a\x02\xff\xfe" + b"\x12\x00"
+    decoded = read(host, node.nbirth(), node.send(psp.MessageType.DBIRTH, payload, 1))
+    ((_, fault),) = decoded.faults  # equal ones are told once
+    assert "neither a readable name nor an alias" in fault.cause
+
+
+@pytest.mark.parametrize(("code", "expected"), [(192, "good"), (0, "bad"), (500, "stale"), (64, "uncertain")])
+def test_the_quality_property(host: Decoder, node: EdgeNode, code: int, expected: str) -> None:
     properties = {
         "keys": ["engUnit", "Quality"],
         "values": [{"string_value": "bar"}, {"type": 3, "int_value": code}],
@@ -272,7 +324,7 @@ def test_the_quality_property(host: SparkplugHost, node: EdgeNode, code: int, ex
     decoded = device_birth(
         host, node, {"name": "m", "datatype": 10, "double_value": 2, "properties": properties}
     )
-    assert decoded.samples[0].quality is expected
+    assert qualities(decoded)[-1] == expected
 
 
 def integers() -> Iterator[st.SearchStrategy[tuple[psp.DataType, int]]]:
@@ -325,15 +377,61 @@ def test_uint32_in_the_long_field() -> None:
     st.binary(max_size=80), st.sampled_from(["NBIRTH/n", "NDATA/n", "NDEATH/n", "DBIRTH/n/d", "DDATA/n/d"])
 )
 def test_no_bytes_raise(payload: bytes, kind: str) -> None:
-    host = SparkplugHost(FakeClock())
-    host.decode(raw("spBv1.0/g/NBIRTH/n", Payload(timestamp=ms(0), seq=0).SerializeToString()))
-    host.decode(raw(f"spBv1.0/g/{kind}", payload))
-    host.changed()
+    host = Decoder(tag_list(), None, FakeClock())
+    read(host, raw("spBv1.0/g/NBIRTH/n", Payload(timestamp=ms(0), seq=0).SerializeToString()))
+    read(host, raw(f"spBv1.0/g/{kind}", payload), raw("spBv1.0/g/NDATA/n", payload, 5))
+    host.saved()
 
 
-def test_rebirth_request_is_what_an_edge_node_reads() -> None:
-    topic, payload = rebirth_request("north", "line1", at=at(1))
-    assert str(psp.Topic.from_str(topic)) == topic
-    command = psp.NCmd.decode(payload)
-    assert command.timestamp == ms(1)
-    assert command.metrics[0].datatype is psp.DataType.BOOLEAN
+class Traffic:
+    """An edge node and its line, which loses, doubles and reorders."""
+
+    def __init__(self, steps: list[tuple[str, int]]) -> None:
+        node = EdgeNode()
+        self.messages = [node.nbirth(), node.dbirth()]
+        for count, (step, far) in enumerate(steps):
+            seconds = 1 + count / 4
+            if step == "dbirth":
+                message = node.dbirth(seconds, aliases=(far % 2, 1 - far % 2))
+            elif step == "json":
+                message = raw("plant/p07/pressure", b'{"value": %d}' % count, seconds)
+            elif step in ("nbirth", "ndeath", "ddeath"):
+                message = getattr(node, step)(seconds)
+            else:
+                message = node.ddata(seconds, count, alias=None if step == "named" else 0)
+            if step == "early":
+                self.messages.insert(max(0, len(self.messages) - far), message)
+            elif step != "lost":
+                self.messages += [message] * (2 if step == "twice" else 1)
+        stored = sorted(message.received_at for message in self.messages)
+        self.messages = [
+            RawReading(topic=message.topic, payload=message.payload, received_at=when)
+            for message, when in zip(self.messages, stored, strict=True)
+        ]
+
+
+steps = st.tuples(
+    st.sampled_from(
+        ["data"] * 6 + ["named", "json", "early", "lost", "twice", "dbirth", "nbirth", "ndeath", "ddeath"]
+    ),
+    st.integers(0, 4),
+)
+
+
+@settings(max_examples=150)
+@given(st.lists(steps, max_size=30), st.lists(st.integers(0, 40), max_size=6))
+def test_batches_and_restarts_change_nothing(traffic: list[tuple[str, int]], cuts: list[int]) -> None:
+    messages = Traffic(traffic).messages
+    whole = Decoder(tag_list(), None, FakeClock())
+    expected = seen(read(whole, *messages))
+    told: list[Seen] = []
+    host, first = Decoder(tag_list(), None, FakeClock()), 0
+    for batch in pieces(messages, cuts):
+        saved = host.saved()
+        host = Decoder(tag_list(), None, FakeClock())
+        host.restore(saved)
+        told += seen(host.decode(batch), first=first)
+        first += len(batch)
+    assert told == expected
+    assert host.saved() == whole.saved()
+    assert all(math.isfinite(reading.value or 0) for reading in told)

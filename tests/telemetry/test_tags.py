@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from lineshaft.core.errors import ConfigError
@@ -92,3 +94,40 @@ def test_files(tmp_path) -> None:  # type: ignore[no-untyped-def]
         read_tags(path)
     path.write_text(HEADER + "A,a,,x,E,P,BAR,,\n", encoding="utf-8-sig")
     assert read_tags(path).names == ["A"]
+
+
+def test_a_yaml_list_is_the_same_as_the_csv_one(tmp_path: Path) -> None:
+    csv, yaml = tmp_path / "tags.csv", tmp_path / "tags.yaml"
+    csv.write_text(
+        "tag,topic,metric,property,equipment_id,physical_asset_id,unit,target_unit,asset_class,deadband,keep\n"
+        "a.t,plant/a,,temperature,A,A-1,FAH,CEL,oven,0.5,fine\nb.n,7,,count,B,B-1,C62,,,,\n"
+    )
+    yaml.write_text(
+        "tags:\n"
+        "  - {tag: a.t, topic: plant/a, property: temperature, equipment_id: A, physical_asset_id: A-1,\n"
+        "     unit: FAH, target_unit: CEL, asset_class: oven, deadband: 0.5, keep: fine}\n"
+        "  - {tag: b.n, topic: 7, property: count, equipment_id: B, physical_asset_id: B-1, unit: C62}\n"
+    )
+    assert list(read_tags(yaml)) == list(read_tags(csv))
+
+
+def test_what_is_wrong_with_a_yaml_list_is_told_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "tags.yaml"
+    path.write_text(
+        "tags:\n"
+        "  - {tag: a.t, topic: plant/a, propery: x, property: temperature, equipment_id: A,\n"
+        "     physical_asset_id: A-1, unit: CEL}\n"
+        "  - {tag: b.t, topic: [1], property: t, equipment_id: B, physical_asset_id: B, unit: CEL}\n"
+        "  - c.t\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        read_tags(path)
+    assert caught.value.findings == [
+        f"{path}:2: 'propery' is unknown; did you mean 'property'?",
+        f"{path}:4: topic is [1]; expected text or a number",
+        f"{path}:5: 'c.t' is no mapping of columns",
+    ]
+    path.write_text("tags:\n  - {tag: a.t, topic: plant/a, property: t, equipment_id: A}\n")
+    with pytest.raises(ConfigError) as caught:
+        read_tags(path)
+    assert f"{path}:2: unit is empty; fill it in" in caught.value.findings

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import Coroutine
 from typing import Annotated, Any
 
 import msgspec
-import structlog
 import typer
 from rich.markup import escape
 from rich.table import Table
@@ -19,8 +17,11 @@ from lineshaft import __version__
 from lineshaft.app.audit_cli import audit
 from lineshaft.app.bench.commands import bench
 from lineshaft.app.chaos_cli import chaos
+from lineshaft.app.devices_cli import devices
 from lineshaft.app.doctor import examine
 from lineshaft.app.exceptions_cli import exceptions
+from lineshaft.app.lake_cli import lake
+from lineshaft.app.log import log_to_stderr
 from lineshaft.app.node import Node
 from lineshaft.app.plant_data import read_plant
 from lineshaft.app.processes_cli import processes
@@ -59,6 +60,8 @@ app.add_typer(audit, name="audit")
 app.add_typer(exceptions, name="exceptions")
 app.add_typer(processes, name="processes")
 app.add_typer(systems, name="systems")
+app.add_typer(lake, name="lake")
+app.add_typer(devices, name="devices")
 app.command("retention")(retention_command)
 
 
@@ -66,19 +69,7 @@ def main() -> None:
     """Errors that people can mend are said in one place, without a stack."""
     # the store's writer waits for Python's lock behind a busy event loop: 5 ms each time, by default
     sys.setswitchinterval(0.0002)
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-            ),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(os.environ.get("LINESHAFT_LOG", "info")),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
-    )
+    log_to_stderr()
     try:
         app()
     except LineshaftError as error:
@@ -117,8 +108,9 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
             out.print(escape(finding), highlight=False, soft_wrap=True)
         out.print(f"[bold red]{len(findings)} error(s)[/]")
     else:
-        tags = len(plant.tags) if plant.tags else 0
-        rules = len(plant.rules.rules) if plant.rules else 0
+        tags = len(plant.telemetry.tags) if plant.telemetry else 0
+        kinds = plant.telemetry.rules.specs.values() if plant.telemetry else ()
+        rules = len({spec.rule for specs in kinds for spec in specs})
         out.print(
             f"[green]ok[/] {path}: {len(plant.systems)} systems, {tags} tags, {rules} rules,"
             f" {len(plant.processes)} processes"

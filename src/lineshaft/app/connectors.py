@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from lineshaft.app.settings import Settings
+from lineshaft.connectors.calendar import CalendarConnector, CalendarSettings
 from lineshaft.connectors.rest import RestConnector, RestSettings
 from lineshaft.connectors.tryton import TrytonConnector, TrytonSettings
 from lineshaft.core.errors import ConfigError
@@ -34,7 +35,16 @@ def _rest(name: str, settings: Settings, file: YamlFile) -> Connector:
     )
 
 
-CONNECTORS: dict[str, Callable[[str, Settings, YamlFile], Connector]] = {"rest": _rest, "tryton": _tryton}
+def _calendar(name: str, settings: Settings, file: YamlFile) -> Connector:
+    options = file.read(CalendarSettings, ["systems", name, "options"])
+    return CalendarConnector(name, file.path.parent / options.file, settings.zone)
+
+
+CONNECTORS: dict[str, Callable[[str, Settings, YamlFile], Connector]] = {
+    "calendar": _calendar,
+    "rest": _rest,
+    "tryton": _tryton,
+}
 
 
 def make_connector(name: str, settings: Settings, file: YamlFile) -> Connector:

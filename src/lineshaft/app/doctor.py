@@ -43,7 +43,7 @@ async def examine(plant: PlantData) -> AsyncIterator[Finding]:
     )
     if not running:
         yield _port("console port", settings.console.host, settings.console.port)
-        if not settings.backbone.url and plant.tags is not None:
+        if not settings.backbone.url and plant.telemetry is not None:
             yield _port("MQTT port", settings.backbone.mqtt_host, settings.backbone.mqtt_port)
     yield await _store(plant.store_url)
     for system in plant.systems:

@@ -1,58 +1,89 @@
-"""The last value and recent course of each tag, for the console."""
+"""The last value and recent course of each tag, for the console, and how telemetry is doing."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from lineshaft.app.live_channel import LiveMessage, LivePoint, live_messages
+from lineshaft.backbone import Connection
 from lineshaft.console import LiveValue
 from lineshaft.console.views import LimitSide, ValueState
-from lineshaft.core.values import Quality, Reading
+from lineshaft.core.ports import Health, HealthState
+from lineshaft.core.values import Quality, moment_of
 from lineshaft.model.condition import LimitKind
 from lineshaft.telemetry import RuleSet, TagList
 
 __all__ = ["LiveValues"]
 
 _POINTS = 90
+_SILENT_S = 5.0
+_LATE_MS = 10_000
 
 
 class LiveValues:
-    def __init__(self, tags: TagList, rules: RuleSet) -> None:
-        self._tags = tags
-        self._rules = rules
-        self._last: dict[str, Reading] = {}
-        self._course: dict[str, deque[float]] = {}
+    """tags, rules: may be replaced while it runs."""
 
-    def take(self, readings: Iterable[Reading]) -> None:
-        for reading in readings:
-            if reading.historical:
-                continue
-            self._last[reading.tag] = reading
-            self._course.setdefault(reading.tag, deque(maxlen=_POINTS)).append(reading.value)
+    def __init__(self, tags: TagList, rules: RuleSet) -> None:
+        self.tags = tags
+        self.rules = rules
+        self._last: dict[str, LivePoint] = {}
+        self._course: dict[str, deque[float]] = {}
+        self._heard: LiveMessage | None = None
+        self._heard_at = 0.0
+
+    async def follow(self, connection: Connection, plant: str, on_change: Callable[[], None]) -> None:
+        """Until cancelled."""
+        async with live_messages(connection, plant) as messages:
+            async for message in messages:
+                self._heard, self._heard_at = message, asyncio.get_running_loop().time()
+                self.take(message.points)
+                if message.points:
+                    on_change()
+
+    def take(self, points: Iterable[LivePoint]) -> None:
+        for point in points:
+            self._last[point.tag] = point
+            if point.value is not None:
+                self._course.setdefault(point.tag, deque(maxlen=_POINTS)).append(point.value)
+
+    async def health(self) -> Health:
+        """Of the telemetry process, by what it tells."""
+        heard = self._heard
+        if heard is None:
+            return Health(state=HealthState.STARTING, detail="nothing was heard yet")
+        silent_s = asyncio.get_running_loop().time() - self._heard_at
+        if silent_s > _SILENT_S:
+            return Health(state=HealthState.STOPPED, detail=f"nothing was heard for {silent_s:.0f} s")
+        if heard.problem:
+            return Health(state=HealthState.DEGRADED, detail=heard.problem, latency_ms=heard.lag_ms)
+        if heard.lag_ms > _LATE_MS:
+            detail = f"{heard.waiting} messages wait, the last one waited {heard.lag_ms / 1000:.0f} s"
+            return Health(state=HealthState.DEGRADED, detail=detail, latency_ms=heard.lag_ms)
+        return Health(state=HealthState.ACTIVE, latency_ms=heard.lag_ms)
 
     def views(self) -> Sequence[LiveValue]:
-        return [self._view(tag.tag, tag.equipment_id, tag.property, tag.unit) for tag in self._tags]
+        return [self._view(tag.tag, tag.equipment_id, tag.property, tag.target_unit) for tag in self.tags]
 
     def _view(self, name: str, equipment: str, property: str, unit: str) -> LiveValue:
-        reading = self._last.get(name)
-        limit = next(iter(self._rules.limits(name)), None)
+        last = self._last.get(name)
+        limit = next(iter(self.rules.limits(name)), None)
         side = LimitSide.LOW if limit and limit.kind is LimitKind.LOW else LimitSide.HIGH
         state = ValueState.UNKNOWN
-        if reading is not None:
-            state = ValueState.STALE if reading.quality is Quality.STALE else ValueState.NORMAL
-            if limit is not None and state is ValueState.NORMAL:
-                beyond = (
-                    reading.value > limit.limit if side is LimitSide.HIGH else reading.value < limit.limit
-                )
+        if last is not None:
+            state = ValueState.STALE if last.quality is Quality.STALE else ValueState.NORMAL
+            if limit is not None and last.value is not None and state is ValueState.NORMAL:
+                beyond = last.value > limit.limit if side is LimitSide.HIGH else last.value < limit.limit
                 state = ValueState.BREACH if beyond else ValueState.NORMAL
         return LiveValue(
             tag=name,
             equipment=equipment,
             property=property,
-            unit=reading.unit if reading else unit,
-            value=reading.value if reading else None,
-            quality=reading.quality if reading else Quality.STALE,
-            time=reading.time if reading else None,
+            unit=unit,
+            value=last.value if last else None,
+            quality=last.quality if last else Quality.STALE,
+            time=moment_of(last.time) if last else None,
             limit=limit.limit if limit else None,
             limit_side=side,
             state=state,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +15,36 @@ import structlog
 from filelock import FileLock, Timeout
 from sqlalchemy import text
 
+from lineshaft.app.child_process import ChildProcess
+from lineshaft.app.device_guard import guard_devices
 from lineshaft.app.exceptions_api import exception_routes
+from lineshaft.app.lake_upkeep import keep_lake
 from lineshaft.app.live_values import LiveValues
 from lineshaft.app.monitor import Monitor
 from lineshaft.app.node_address import NodeAddress
 from lineshaft.app.plant_data import PlantData
+from lineshaft.app.plant_telemetry import changes, read_telemetry
 from lineshaft.app.processes_api import process_routes
 from lineshaft.app.retention import Sweeper
+from lineshaft.app.sources_channel import SourcesHealth
 from lineshaft.app.steering import make_steering
+from lineshaft.app.telemetry_child import TelemetryOrders
 from lineshaft.app.web import WebServer, trace_route
-from lineshaft.app.workbench import keep_settling, make_workbench, webhooks_of
+from lineshaft.app.workbench import keep_settling, make_workbench, tags_read_at, webhooks_of
 from lineshaft.app.worker_name import worker_name
-from lineshaft.backbone import Backbone, DeadLetter, MqttUser, RawAgain, event_subject
+from lineshaft.backbone import Backbone, DeadLetter, RawAgain, event_subject
 from lineshaft.calls import Door, apply_pauses, follow_pauses
 from lineshaft.console import Changes, PlantView, console_routes
 from lineshaft.contracts.catalogue import EVENTS
-from lineshaft.core.clock import SystemClock, rfc3339
+from lineshaft.core.clock import SystemClock
 from lineshaft.core.errors import ConfigError
 from lineshaft.core.ports import Health, HealthState
-from lineshaft.core.values import Event, EventClass, ExceptionKind, ExceptionRecord, Reading
+from lineshaft.core.values import Event, EventClass, ExceptionKind, ExceptionRecord
 from lineshaft.gateway import gateway_routes
 from lineshaft.ledger import Audit, Claims, Desk, EventLog, Pauses, Reads
 from lineshaft.processes import Engine
 from lineshaft.processes.journal import take_over
-from lineshaft.store import Outbox, Store, TelemetryState, Worker
-from lineshaft.telemetry import TelemetryPipeline
+from lineshaft.store import Outbox, Store, Worker
 
 __all__ = ["Node", "NodeAddress", "take_data_dir"]
 
@@ -71,6 +77,7 @@ class Node:
         self._plant = plant
         self._clock = SystemClock()
         self._changes = Changes()
+        self._sources = SourcesHealth()
         settings = plant.settings
         self._source = f"/{settings.enterprise}/{settings.plant}/lineshaft"
 
@@ -96,13 +103,10 @@ class Node:
 
     async def _backbone(self) -> Backbone:
         plant, wanted = self._plant, self._plant.settings.backbone
-        users = (
-            [MqttUser(username=wanted.mqtt_user, password=wanted.mqtt_password)] if wanted.mqtt_user else None
-        )
         return await Backbone.start(
             wanted.url or None,
             plant.data_dir / "nats",
-            topic_filters=wanted.topics if plant.tags is not None else (),
+            topic_filters=plant.topic_filters,
             user=wanted.user,
             password=wanted.password,
             mqtt_url=wanted.mqtt_url,
@@ -110,7 +114,8 @@ class Node:
             port=wanted.port,
             mqtt_host=wanted.mqtt_host,
             mqtt_port=wanted.mqtt_port,
-            mqtt_users=users,
+            mqtt_users=plant.mqtt_users(),
+            mqtt_tls=plant.mqtt_tls,
         )
 
     async def _serve(self, stop: asyncio.Event, store: Store, backbone: Backbone, web: WebServer) -> None:
@@ -142,8 +147,9 @@ class Node:
             on_events=outbox.wake,
         )
         await engine.check_versions()
-        values = LiveValues(plant.tags, plant.rules) if plant.tags and plant.rules else None
-        monitor = self._monitor(store, backbone)
+        telemetry = plant.telemetry
+        values = LiveValues(telemetry.tags, telemetry.rules) if telemetry else None
+        monitor = self._monitor(store, backbone, values)
         workbench, redriving = make_workbench(
             plant,
             store,
@@ -151,7 +157,7 @@ class Node:
             audit,
             RawAgain(backbone.connection),
             clock,
-            telemetry_since=rfc3339(clock.now()),
+            telemetry_since=lambda: tags_read_at(plant, plant.data_dir / "lineshaft.pid"),
         )
         routes = [
             *gateway_routes(webhooks_of(plant), backbone.publisher, desk, settings.plant),
@@ -183,8 +189,10 @@ class Node:
                 tasks.create_task(web.run(routes)),
                 *(tasks.create_task(run) for run in self._consumers(backbone, store, desk, engine)),
             ]
+            if backbone.server is not None:
+                running += [tasks.create_task(run) for run in guard_devices(plant, backbone.server, desk)]
             if values is not None:
-                running.append(tasks.create_task(self._telemetry(backbone, store, desk, values)))
+                running += [tasks.create_task(run) for run in self._telemetry(backbone, values)]
             self._announce(
                 NodeAddress(
                     pid=os.getpid(),
@@ -199,7 +207,7 @@ class Node:
                 task.cancel()
         await worker.leave()
 
-    def _monitor(self, store: Store, backbone: Backbone) -> Monitor:
+    def _monitor(self, store: Store, backbone: Backbone, values: LiveValues | None) -> Monitor:
         async def store_health() -> Health:
             started = self._clock.monotonic()
             await store.read(lambda connection: connection.execute(text("select 1")).scalar_one())
@@ -214,6 +222,10 @@ class Node:
             for system in self._plant.systems
         }
         parts = {"backbone": ("Backbone", backbone.health), "store": ("Store", store_health)}
+        if values is not None:
+            parts["telemetry"] = ("Telemetry", values.health)
+        for source in self._plant.sources:
+            parts[source.name] = (source.name, partial(self._sources.of, source.name))
         return Monitor(systems, parts, self._clock, self._changes.ring)
 
     def _consumers(self, backbone: Backbone, store: Store, desk: Desk, engine: Engine) -> list[Any]:
@@ -274,33 +286,40 @@ class Node:
                 )
         return runs
 
-    async def _telemetry(self, backbone: Backbone, store: Store, desk: Desk, values: LiveValues) -> None:
-        plant, settings = self._plant, self._plant.settings
-        if plant.tags is None or plant.rules is None:
+    def _telemetry(self, backbone: Backbone, values: LiveValues) -> list[Coroutine[Any, Any, None]]:
+        """In a process of its own, and what it tells of itself."""
+        plant = self._plant
+        user, password = backbone.credentials
+        orders = TelemetryOrders(
+            settings=str(plant.path),
+            nats_url=backbone.url,
+            user=user,
+            password=password,
+            mqtt_url=backbone.mqtt_url,
+            mqtt_tls=plant.mqtt_tls,
+            topic_filters=plant.topic_filters,
+        )
+        runs = [
+            ChildProcess("lineshaft.app.telemetry_child", orders).run(),
+            values.follow(backbone.connection, plant.settings.plant, self._changes.ring),
+            self._follow_files(values),
+        ]
+        if plant.settings.telemetry and plant.settings.telemetry.lake:
+            runs.append(keep_lake(plant.path))
+        if plant.sources:
+            runs.append(ChildProcess("lineshaft.app.sources_child", orders).run())
+            runs.append(self._sources.follow(backbone.connection, plant.settings.plant))
+        return runs
+
+    async def _follow_files(self, values: LiveValues) -> None:
+        """The console shows the limits that telemetry uses."""
+        telemetry, folder = self._plant.settings.telemetry, self._plant.path.parent
+        if telemetry is None:
             return
-
-        def on_live(readings: Sequence[Reading]) -> None:
-            values.take(readings)
-            self._changes.ring()
-
-        async with asyncio.TaskGroup() as tasks:
-            commands = backbone.device_commands() if backbone.mqtt_url else None
-            if commands is not None:
-                tasks.create_task(commands.run())
-            pipeline = TelemetryPipeline(
-                plant=settings.plant,
-                source=f"/{settings.enterprise}/{settings.plant}/telemetry/main",
-                tags=plant.tags,
-                rules=plant.rules,
-                publisher=backbone.publisher,
-                desk=desk,
-                store=TelemetryState(store),
-                clock=self._clock,
-                on_rebirth=commands.publish if commands is not None else None,
-                on_live=on_live,
-            )
-            await pipeline.start()
-            await backbone.raw_source().run(pipeline.handle)
+        async for _ in changes(telemetry, folder):
+            with suppress(ConfigError):  # the telemetry process says what is wrong
+                now = read_telemetry(telemetry, folder)
+                values.tags, values.rules = now.tags, now.rules
 
     def _announce(self, address: NodeAddress) -> None:
         target = self._plant.data_dir / "node.json"

@@ -9,44 +9,82 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from lineshaft.app.connectors import make_connector
+from lineshaft.app.plant_telemetry import PlantTelemetry, read_telemetry
 from lineshaft.app.process_definitions import definitions_of
-from lineshaft.app.settings import Settings, doubts, read_settings
+from lineshaft.app.settings import Settings, data_dir, doubts, read_settings, store_url
+from lineshaft.app.sources import Source, read_sources
+from lineshaft.backbone import MqttTls, MqttUser, read_devices
 from lineshaft.calls import System
 from lineshaft.contracts.catalogue import CAPABILITIES
 from lineshaft.core.clock import Clock
 from lineshaft.core.errors import ConfigError
 from lineshaft.core.yamlfile import YamlFile
 from lineshaft.processes import ProcessDefinition
-from lineshaft.telemetry import RuleSet, TagList, read_rules, read_tags
+from lineshaft.telemetry.lake import check_classes
 
 __all__ = ["PlantData", "read_plant"]
 
 
 class PlantData(msgspec.Struct, frozen=True, kw_only=True):
-    """folder: of the settings file; tags and rules are None where the node takes no telemetry in."""
+    """path: of the settings file; telemetry: None where the node takes no device values in."""
 
+    path: Path
     settings: Settings
-    folder: Path
-    tags: TagList | None
-    rules: RuleSet | None
+    telemetry: PlantTelemetry | None
+    sources: Sequence[Source]
     systems: Sequence[System]
     processes: Sequence[ProcessDefinition]
 
     @property
     def data_dir(self) -> Path:
-        return (self.folder / self.settings.data).resolve()
+        return data_dir(self.settings, self.path)
 
     @property
     def store_url(self) -> str:
-        return self.settings.store.url or f"sqlite:///{self.data_dir / 'lineshaft.db'}"
+        return store_url(self.settings, self.path)
+
+    @property
+    def mqtt_tls(self) -> MqttTls | None:
+        """Its paths from the folder of the settings."""
+        tls = self.settings.backbone.mqtt_tls
+        files = ("certificate", "key", "ca", "own_certificate", "own_key")
+        if tls is None:
+            return None
+        given = {name: str(self.path.parent / value) for name in files if (value := getattr(tls, name))}
+        return msgspec.structs.replace(tls, **given)
+
+    def mqtt_users(self) -> list[MqttUser] | None:
+        """Who may connect to our listener; None: anybody on this machine.
+
+        raises  ConfigError with every finding of the devices file
+        """
+        backbone = self.settings.backbone
+        users = []
+        if backbone.devices:
+            tls = backbone.mqtt_tls
+            by_certificate = tls is not None and tls.clients == "certificate"
+            found = read_devices(self.path.parent / backbone.devices, by_certificate=by_certificate)
+            users = [device.user for device in found]
+        if backbone.mqtt_user:
+            users.append(MqttUser(username=backbone.mqtt_user, password=backbone.mqtt_password))
+        return users or None
+
+    @property
+    def topic_filters(self) -> list[str]:
+        """MQTT topics that are taken in: of devices at our listener, and of sources."""
+        if self.telemetry is None:
+            return []
+        of_sources = [topic for source in self.sources for topic in source.topics]
+        return list(dict.fromkeys([*self.settings.backbone.topics, *of_sources]))
 
 
 def read_plant(path: Path, clock: Clock) -> PlantData:
     """raises  ConfigError with the findings of every file that the settings name"""
     settings, file = read_settings(path)
-    folder = path.resolve().parent
+    path = path.resolve()
     findings = doubts(settings, file)
-    tags, rules = _telemetry(settings, folder, findings)
+    telemetry = _telemetry(settings, path.parent, findings)
+    sources = _sources(settings, file, telemetry, findings)
     # a wrong time zone is among the findings, and this one then goes nowhere
     zone = ZoneInfo("UTC") if findings else settings.zone
     systems = _systems(settings, file, clock, zone, findings)
@@ -54,25 +92,54 @@ def read_plant(path: Path, clock: Clock) -> PlantData:
     if not findings:
         processes = [version for name in settings.processes for version in definitions_of(name)]
         findings += _unserved(processes, systems, file)
+    plant = PlantData(
+        path=path,
+        settings=settings,
+        telemetry=telemetry,
+        sources=sources,
+        systems=systems,
+        processes=processes,
+    )
+    try:
+        plant.mqtt_users()
+    except ConfigError as error:
+        findings += error.findings or [str(error)]
     if findings:
         raise ConfigError(f"{path} cannot be run: {len(findings)} error(s)", findings=findings)
-    return PlantData(
-        settings=settings, folder=folder, tags=tags, rules=rules, systems=systems, processes=processes
-    )
+    return plant
 
 
-def _telemetry(
-    settings: Settings, folder: Path, findings: list[str]
-) -> tuple[TagList | None, RuleSet | None]:
+def _telemetry(settings: Settings, folder: Path, findings: list[str]) -> PlantTelemetry | None:
     if settings.telemetry is None:
-        return None, None
+        return None
     try:
-        tags = read_tags(folder / settings.telemetry.tags)
-        file = YamlFile(folder / settings.telemetry.rules)
-        return tags, read_rules(file.data, tags, file=str(file.path), line_of=file.line)
+        telemetry = read_telemetry(settings.telemetry, folder)
     except ConfigError as error:
         findings += error.findings or [error.message]
-        return None, None
+        return None
+    if settings.telemetry.lake is not None:
+        findings += check_classes(telemetry.tags, settings.telemetry.lake)
+    return telemetry
+
+
+def _sources(
+    settings: Settings, file: YamlFile, telemetry: PlantTelemetry | None, findings: list[str]
+) -> list[Source]:
+    """Made once, to find what is wrong with them, also a library that is missing."""
+    if settings.telemetry is None:
+        return []
+    try:
+        sources = read_sources(file)
+    except ConfigError as error:
+        findings += error.findings
+        return []
+    for source in sources:
+        try:
+            source.make(telemetry.tags if telemetry else (), "")
+        except ConfigError as error:
+            place = file.where(["telemetry", "sources", source.name])
+            findings += error.findings or [f"{place}: {error}"]
+    return sources
 
 
 def _systems(

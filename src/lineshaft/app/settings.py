@@ -9,16 +9,22 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from lineshaft.app.process_definitions import definitions_of
+from lineshaft.backbone import MqttTls
 from lineshaft.calls import CallPolicy
 from lineshaft.core.errors import ConfigError
 from lineshaft.core.yamlfile import YamlFile
+from lineshaft.telemetry.lake import LakePolicy
 
 __all__ = [
+    "LakeSettings",
     "RetentionSettings",
     "Settings",
+    "SourceSettings",
     "SystemSettings",
+    "TelemetrySettings",
     "data_dir",
     "doubts",
+    "lake_root",
     "load_settings",
     "read_settings",
     "store_url",
@@ -45,6 +51,8 @@ class BackboneSettings(_Section, frozen=True, kw_only=True):
     user, password   of the external server
     mqtt_url         of the external server's MQTT listener, for commands to devices
     storage_gib      what all streams together may take; 0: 60 % of the free disk, or 50 at an external server
+    mqtt_tls         certificates of our listener; without it, devices connect in the clear
+    devices          file that says who may publish what; beside it, mqtt_user may publish everything
     topics           MQTT topic filters of the devices
     """
 
@@ -56,6 +64,8 @@ class BackboneSettings(_Section, frozen=True, kw_only=True):
     port: Port = 0
     mqtt_host: str = "127.0.0.1"
     mqtt_port: Port = 1883
+    mqtt_tls: MqttTls | None = None
+    devices: str = ""
     mqtt_user: str = ""
     mqtt_password: str = ""
     topics: list[str] = msgspec.field(default_factory=lambda: ["plant/#", "spBv1.0/#"])
@@ -69,7 +79,7 @@ class ConsoleSettings(_Section, frozen=True, kw_only=True):
 
 
 class SystemSettings(_Section, frozen=True, kw_only=True):
-    """connector: `tryton` or `rest`; options: that connector's own settings; policy: limits and retries."""
+    """connector: `calendar`, `rest` or `tryton`; options: that connector's own settings; policy: limits and retries."""
 
     connector: str
     title: str = ""
@@ -77,9 +87,34 @@ class SystemSettings(_Section, frozen=True, kw_only=True):
     policy: CallPolicy = CallPolicy()
 
 
+class SourceSettings(_Section, frozen=True, kw_only=True):
+    """kind: `opcua`, `modbus` or `mqtt`; options: that kind's own settings."""
+
+    kind: str
+    options: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class LakeSettings(LakePolicy, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """path     a folder, or the URL of an object store
+    flush_s  readings are on disk after this time; a crash takes in again what came since
+    """
+
+    path: str = "lake"
+    flush_s: Annotated[float, msgspec.Meta(ge=1, le=300)] = 10
+
+
 class TelemetrySettings(_Section, frozen=True, kw_only=True):
+    """tags, rules, payloads   files: tag list, rules, and maps of foreign payloads
+    sparkplug_host          id under which this node tells edge nodes that it is there; empty: it does not
+    sources                 devices, gateways and brokers that are asked for values, by name
+    """
+
     tags: str
     rules: str
+    payloads: str = ""
+    sparkplug_host: str = "lineshaft"
+    lake: LakeSettings | None = None
+    sources: dict[Name, SourceSettings] = msgspec.field(default_factory=dict)
 
 
 class RetentionSettings(_Section, frozen=True, kw_only=True):
@@ -152,6 +187,11 @@ def doubts(settings: Settings, file: YamlFile) -> list[str]:
         except ConfigError as error:
             findings.append(f"{file.where(['processes', index])}: {error}")
     return findings
+
+
+def lake_root(lake: LakeSettings, folder: Path) -> str:
+    """folder: of the settings file"""
+    return lake.path if "://" in lake.path else str((folder / lake.path).resolve())
 
 
 def data_dir(settings: Settings, path: Path) -> Path:

@@ -32,7 +32,14 @@ from lineshaft.processes.actions import Action, Actions
 from lineshaft.processes.definition import ProcessDefinition, starters, with_children
 from lineshaft.store import Outbox, Store
 
-__all__ = ["keep_settling", "make_workbench", "note_action", "open_workbench", "webhooks_of"]
+__all__ = [
+    "keep_settling",
+    "make_workbench",
+    "note_action",
+    "open_workbench",
+    "tags_read_at",
+    "webhooks_of",
+]
 
 _LOG = structlog.get_logger(__name__)
 _CONNECT_S = 5.0
@@ -95,6 +102,19 @@ def instances_started(definitions: Sequence[ProcessDefinition]) -> Callable[[str
     return started_by
 
 
+def tags_read_at(plant: PlantData, started: Path) -> str:
+    """When telemetry last read its tag list, as text of the store; empty: it does not run.
+
+    started   a file that the node writes at its start; later, telemetry reads the tag list when that changes
+    """
+    telemetry = plant.settings.telemetry
+    if telemetry is None or not started.exists():
+        return ""
+    tags = plant.path.parent / telemetry.tags
+    changed = [file.stat().st_mtime for file in (started, tags) if file.exists()]
+    return rfc3339(datetime.fromtimestamp(max(changed), UTC))
+
+
 def make_workbench(
     plant: PlantData,
     store: Store,
@@ -103,9 +123,9 @@ def make_workbench(
     readings: RawDestination,
     clock: Clock,
     *,
-    telemetry_since: str,
+    telemetry_since: Callable[[], str],
 ) -> tuple[Workbench, Redriving]:
-    """telemetry_since: when the node read its tag list, as text of the store; empty: it does not run."""
+    """telemetry_since: see `tags_read_at`"""
     changes = ExceptionChanges(store, outbox, audit, clock)
     corrections = Corrections(EVENTS, webhooks_of(plant))
     actions = Actions(store, plant.processes, note_action(audit), clock, zone=plant.settings.zone)
@@ -152,7 +172,6 @@ async def open_workbench(path: Path, *, sends: bool) -> AsyncIterator[Workbench]
         stack.push_async_callback(store.close)
         outbox = Outbox(store)
         readings: RawDestination = _NoNode()
-        since = ""
         if sends:
             connection = await _connect(plant, address)
             stack.push_async_callback(connection.close)
@@ -160,10 +179,14 @@ async def open_workbench(path: Path, *, sends: bool) -> AsyncIterator[Workbench]
             stack.push_async_callback(publisher.close)
             await stack.enter_async_context(_in_background(outbox, publisher))
             readings = RawAgain(connection)
-        if address.exists():
-            since = rfc3339(datetime.fromtimestamp(address.stat().st_mtime, UTC))
         workbench, _ = make_workbench(
-            plant, store, outbox, Audit(OPERATOR, clock), readings, clock, telemetry_since=since
+            plant,
+            store,
+            outbox,
+            Audit(OPERATOR, clock),
+            readings,
+            clock,
+            telemetry_since=lambda: tags_read_at(plant, address),
         )
         yield workbench
 

@@ -5,16 +5,20 @@ from lineshaft.backbone.connection import Connection
 from lineshaft.backbone.consumer import Consumer, Redelivery
 from lineshaft.backbone.dead_letters import DeadLetter
 from lineshaft.backbone.device_commands import DeviceCommands
+from lineshaft.backbone.devices import Device, read_devices
 from lineshaft.backbone.events import event_subject, from_message, to_message
+from lineshaft.backbone.incidents import Incident, IncidentKind
 from lineshaft.backbone.ingest import MqttIngest
-from lineshaft.backbone.mqtt_packets import Will
+from lineshaft.backbone.mqtt_tls import MqttTls
 from lineshaft.backbone.publisher import Publisher
 from lineshaft.backbone.pull import Delivery
 from lineshaft.backbone.raw_again import RawAgain
+from lineshaft.backbone.raw_sink import RawSink
 from lineshaft.backbone.server import NatsServer
 from lineshaft.backbone.server_config import MqttUser
 from lineshaft.backbone.server_state import credentials
 from lineshaft.backbone.streams import ADVISORIES, DEAD, MQTT_MESSAGES, RAW, stream_of
+from lineshaft.core.mqtt_packets import Will
 
 __all__ = [
     "ADVISORIES",
@@ -26,17 +30,23 @@ __all__ = [
     "Consumer",
     "DeadLetter",
     "Delivery",
+    "Device",
     "DeviceCommands",
+    "Incident",
+    "IncidentKind",
     "MqttIngest",
+    "MqttTls",
     "MqttUser",
     "NatsServer",
     "Publisher",
     "RawAgain",
+    "RawSink",
     "Redelivery",
     "Will",
     "credentials",
     "event_subject",
     "from_message",
+    "read_devices",
     "stream_of",
     "to_message",
 ]

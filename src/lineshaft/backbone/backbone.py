@@ -6,19 +6,22 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from lineshaft.backbone.bulk_client import BulkClient
 from lineshaft.backbone.connection import Connection
 from lineshaft.backbone.consumer import Consumer, Handle, HandleBatch, Redelivery
 from lineshaft.backbone.dead_letters import DeadLetter, DeadLetterBox, OnDeadLetter
 from lineshaft.backbone.device_commands import DeviceCommands
 from lineshaft.backbone.ingest import MqttIngest, declare_interest, withdraw_interest
-from lineshaft.backbone.mqtt_packets import Will
+from lineshaft.backbone.mqtt_tls import MqttTls
 from lineshaft.backbone.publisher import Publisher
 from lineshaft.backbone.pull import Delivery
+from lineshaft.backbone.raw_sink import RawSink
 from lineshaft.backbone.replay import replay
 from lineshaft.backbone.server import NatsServer
 from lineshaft.backbone.server_config import MqttUser
 from lineshaft.backbone.streams import DEAD, declare, streams
 from lineshaft.core.errors import ConfigError, LineshaftError
+from lineshaft.core.mqtt_packets import Will
 from lineshaft.core.ports import Health, HealthState
 
 __all__ = ["Backbone"]
@@ -32,7 +35,8 @@ class Backbone:
     publisher     `core.ports.EventPublisher`
     connection    for what the facade does not offer
     server        the embedded server, None where a URL was given
-    mqtt_url      where devices connect, "" where it is not ours to know
+    url           of the server or cluster; credentials: our user and password there
+    mqtt_url      where devices connect, "" where it is not ours to know; mqtt_tls: how, where by TLS
     """
 
     def __init__(
@@ -41,15 +45,20 @@ class Backbone:
         *,
         server: NatsServer | None,
         topic_filters: Sequence[str],
+        url: str,
+        credentials: tuple[str, str],
         mqtt_url: str,
-        mqtt_credentials: tuple[str, str],
+        mqtt_tls: MqttTls | None = None,
     ) -> None:
         self.connection = connection
         self.server = server
+        self.url = url
+        self.credentials = credentials
         self.mqtt_url = mqtt_url
+        self.mqtt_tls = mqtt_tls
         self.publisher = Publisher(connection)
         self._topic_filters = tuple(topic_filters)
-        self._mqtt_credentials = mqtt_credentials
+        self._sinks: list[RawSink] = []
 
     @classmethod
     async def start(
@@ -64,6 +73,7 @@ class Backbone:
         mqtt_port: int = 1883,
         mqtt_host: str = "127.0.0.1",
         mqtt_users: Sequence[MqttUser] | None = None,
+        mqtt_tls: MqttTls | None = None,
         mqtt_url: str = "",
         storage_bytes: int | None = None,
         replicas: int = 1,
@@ -72,7 +82,7 @@ class Backbone:
 
         topic_filters    MQTT topics to take in, e.g. `plant/#`, `spBv1.0/#`; from the first moment that
                          devices can connect to the embedded server, their QoS 1 messages are kept for us
-        port … mqtt_users   of the embedded server, see `NatsServer.start`
+        port … mqtt_tls  of the embedded server, see `NatsServer.start`
         mqtt_url         of the cluster's MQTT listener, for commands to devices
         storage_bytes    all streams together; None: from the disk, or 50 GiB at a cluster
         raises           ConfigError, PermanentFault, TransientFault (nobody answers)
@@ -88,6 +98,7 @@ class Backbone:
                     mqtt_port=mqtt_port,
                     mqtt_host=mqtt_host,
                     mqtt_users=mqtt_users,
+                    mqtt_tls=mqtt_tls,
                     hold_mqtt_for=topic_filters,
                     storage_bytes=storage_bytes,
                 )
@@ -116,8 +127,36 @@ class Backbone:
             connection,
             server=server,
             topic_filters=topic_filters,
+            url=url,
+            credentials=(user, password),
             mqtt_url=mqtt_url,
-            mqtt_credentials=(user, password),
+            mqtt_tls=mqtt_tls,
+        )
+
+    @classmethod
+    async def join(
+        cls,
+        url: str,
+        *,
+        user: str,
+        password: str,
+        mqtt_url: str = "",
+        mqtt_tls: MqttTls | None = None,
+        topic_filters: Sequence[str] = (),
+    ) -> Backbone:
+        """Use a server on which another process has declared everything with `start`.
+
+        raises  ConfigError, TransientFault (nobody answers)
+        """
+        connection = await Connection.open(url, user=user, password=password)
+        return cls(
+            connection,
+            server=None,
+            topic_filters=topic_filters,
+            url=url,
+            credentials=(user, password),
+            mqtt_url=mqtt_url,
+            mqtt_tls=mqtt_tls,
         )
 
     def consumer(
@@ -149,16 +188,42 @@ class Backbone:
             deliver=deliver,
         )
 
-    def raw_source(self, *, batch: int = 1000) -> MqttIngest:
-        """The devices' messages; one `run()` at a time keeps their order.
+    def raw_source(self, *, max_wait_ms: float = 4.0, max_messages: int = 8192) -> MqttIngest:
+        """The devices' messages; one `run()` at a time.
+
+        max_wait_ms, max_messages   of one batch: how long it gathers, and how many are asked for at once
+        raises   ConfigError when the backbone was started without topic filters
+        """
+        user, password = self.credentials
+
+        async def connect(client: BulkClient) -> Connection:
+            return await Connection.open(
+                self.url, user=user, password=password, name="lineshaft-raw", client=client
+            )
+
+        return MqttIngest(
+            self.connection,
+            connect,
+            self._listened_to(),
+            max_wait_ms=max_wait_ms,
+            max_messages=max_messages,
+        )
+
+    def raw_sink(self) -> RawSink:
+        """Puts the messages of other sources where those of the devices are.
 
         raises  ConfigError when the backbone was started without topic filters
         """
+        sink = RawSink(self.connection, self._listened_to())
+        self._sinks.append(sink)
+        return sink
+
+    def _listened_to(self) -> tuple[str, ...]:
         if not self._topic_filters:
             raise ConfigError(
                 "no device topics are taken in", hint="name them at start: topic_filters=['plant/#']"
             )
-        return MqttIngest(self.connection, self._topic_filters, batch=batch)
+        return self._topic_filters
 
     def device_commands(
         self,
@@ -168,9 +233,16 @@ class Backbone:
         on_connect: Callable[[], Awaitable[None]] | None = None,
     ) -> DeviceCommands:
         """raises  ConfigError when the MQTT address is not known"""
-        user, password = self._mqtt_credentials
+        tls = self.mqtt_tls
+        user, password = self.credentials if tls is None or tls.clients == "password" else ("", "")
         return DeviceCommands(
-            self.mqtt_url, user=user, password=password, client_id=client_id, will=will, on_connect=on_connect
+            self.mqtt_url,
+            user=user,
+            password=password,
+            client_id=client_id,
+            will=will,
+            on_connect=on_connect,
+            tls=tls.for_us() if tls is not None else None,
         )
 
     def replay(
@@ -209,6 +281,8 @@ class Backbone:
     async def stop(self) -> None:
         """Stop publishing, disconnect, end the embedded server. Cancel consumers and sources before."""
         await self.publisher.close()
+        for sink in self._sinks:
+            await sink.close()
         await self.connection.close()
         if self.server is not None:
             await self.server.stop()

@@ -58,12 +58,13 @@ class Connection:
         password: str = "",
         name: str = "lineshaft",
         timeout_s: float = 15.0,
+        client: FastClient | None = None,
     ) -> Connection:
-        """url: one `nats://host:port`, or several separated by commas.
+        """url: one `nats://host:port`, or several separated by commas; client: not connected yet.
 
         raises  ConfigError (wrong credentials, a server older than 2.12), TransientFault (nobody answers)
         """
-        connection = cls(FastClient())
+        connection = cls(client or FastClient())
         refusals: list[str] = []
 
         async def on_error(error: Exception) -> None:

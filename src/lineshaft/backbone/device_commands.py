@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 import structlog
 
-from lineshaft.backbone.mqtt_packets import (
+from lineshaft.core.errors import ConfigError, PermanentFault, TransientFault
+from lineshaft.core.mqtt_packets import (
     DISCONNECT,
     PINGREQ,
     Will,
@@ -17,7 +19,6 @@ from lineshaft.backbone.mqtt_packets import (
     publish_packet,
     read_packet,
 )
-from lineshaft.core.errors import ConfigError, PermanentFault, TransientFault
 
 __all__ = ["DeviceCommands"]
 
@@ -51,13 +52,18 @@ class DeviceCommands:
         client_id: str = "lineshaft",
         will: Will | None = None,
         on_connect: Callable[[], Awaitable[None]] | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        """mqtt_url: `mqtt://host:port`; client_id: unique at the broker, a second one evicts the first;
-        on_connect: called after each connect, e.g. to publish the Sparkplug STATE that the will takes back"""
+        """mqtt_url: `mqtt://host:port`, or `mqtts://…` with tls; client_id: unique at the broker, a second
+        one evicts the first; on_connect: called after each connect, e.g. to publish the Sparkplug STATE that
+        the will takes back"""
         address = urlsplit(mqtt_url)
-        if address.scheme != "mqtt" or not address.hostname:
+        if address.scheme not in ("mqtt", "mqtts") or not address.hostname:
             raise ConfigError(f"MQTT address {mqtt_url!r} is not valid", hint="mqtt://host:1883")
-        self._host, self._port = address.hostname, address.port or 1883
+        if address.scheme == "mqtts" and tls is None:
+            tls = ssl.create_default_context()
+        self._tls = tls if address.scheme == "mqtts" else None
+        self._host, self._port = address.hostname, address.port or (8883 if self._tls else 1883)
         self._url = mqtt_url
         self._connect = connect_packet(client_id, user, password, _KEEPALIVE_S, will)
         self._on_connect = on_connect
@@ -122,7 +128,7 @@ class DeviceCommands:
 
     async def _hold(self) -> None:
         async with asyncio.timeout(10):
-            reader, self._writer = await asyncio.open_connection(self._host, self._port)
+            reader, self._writer = await asyncio.open_connection(self._host, self._port, ssl=self._tls)
             self._writer.write(self._connect)
             kind, body = await read_packet(reader)
         if kind != _CONNACK or body[1]:

@@ -1,27 +1,33 @@
-"""Device traffic from the MQTT listener into `RawReading`s, by two paths.
+"""Device traffic into `RawBatch`es, by two paths.
 
-QoS 1 and 2   a durable consumer on the server's own stream `$MQTT_msgs`: a PUBACK means stored there, so
-              nothing is lost, over a kill -9 of either side too. That stream keeps a message only while a
-              consumer wants it: the durable exists before devices are let in (`Backbone.start`). It is
-              internal to nats-server: the version is pinned, and the tests of this module vouch for it.
-QoS 0         the stream `LS_RAW` on the devices' subjects. It takes in QoS 1 and 2 as well; those are skipped
-              by their header `Nmqtt-Pub`. What a NATS client publishes there has no such header: taken.
+QoS 1 and 2   the server's own stream `$MQTT_msgs`: a PUBACK means stored there, so nothing is lost, over a
+              kill -9 of either side too. That stream keeps a message only while a consumer wants it: the
+              durable that does exists before devices are let in (`Backbone.start`). It is internal to
+              nats-server: the version is pinned, and the tests of this module vouch for it.
+QoS 0         the stream `LS_RAW` on the devices' subjects. It takes in QoS 1 and 2 as well; those are left
+              out by their header `Nmqtt-Pub`. What a NATS client publishes there has no such header: taken.
+
+On each stream a durable marks how far telemetry is done. Nothing is ever asked of it: messages are read by a
+`BulkFeed`, and `done` sets the durable's place (`CONSUMER.RESET`), which lets `$MQTT_msgs` forget them.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import structlog
 
+from lineshaft.backbone.bulk_client import BulkClient
+from lineshaft.backbone.bulk_feed import BulkFeed
 from lineshaft.backbone.connection import ApiRefused, Connection
-from lineshaft.backbone.pull import Delivery, PullFeed, acknowledge, declare_consumer
+from lineshaft.backbone.pull import declare_consumer
 from lineshaft.backbone.streams import MQTT_MESSAGES, RAW
 from lineshaft.backbone.topics import raw_subjects, subject_to_topic
 from lineshaft.core.errors import TransientFault
-from lineshaft.core.values import RawReading
+from lineshaft.core.ports import StreamPosition
+from lineshaft.core.values import RawBatch
 
 __all__ = ["QOS0_DURABLE", "QOS1_DURABLE", "MqttIngest", "declare_interest", "withdraw_interest"]
 
@@ -31,10 +37,11 @@ QOS0_DURABLE = "ls-ingest-qos0"
 _log = structlog.get_logger(__name__)
 _MQTT_PREFIX = "$MQTT.msgs."
 _TESTED_SERVER = "2.15.1"
-_ACK_WAIT_S = 30.0
-_REMEMBERED = 100_000
-_BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-_Handle = Callable[[Sequence[RawReading]], Awaitable[None]]
+_RETRY_S = 0.2
+_KNOWN_TOPICS = 200_000
+_T = TypeVar("_T")
+_Handle = Callable[[RawBatch], Awaitable[None]]
+_Connect = Callable[[BulkClient], Awaitable[Connection]]
 
 
 async def declare_interest(connection: Connection, topic_filters: Sequence[str]) -> None:
@@ -50,9 +57,8 @@ async def declare_interest(connection: Connection, topic_filters: Sequence[str])
             running=connection.server_version,
             next_step="run tests/backbone/test_ingest.py with NATS_BIN set to this server",
         )
-    config = _qos1_config(topic_filters)
     before = await _waiting(connection)
-    await declare_consumer(connection, MQTT_MESSAGES, config)
+    await declare_consumer(connection, MQTT_MESSAGES, _place(QOS1_DURABLE, _listener_subjects(topic_filters)))
     after = await _waiting(connection)
     if after < before:
         _log.warning(
@@ -75,139 +81,161 @@ async def withdraw_interest(connection: Connection) -> None:
 class MqttIngest:
     """Implements `core.ports.RawSource` for the topic filters of one backbone.
 
-    taken     messages handed over; skipped: QoS 1 and 2 seen by the QoS 0 path; repeats: redeliveries not
-              handed over a second time by this process
+    ready     set while messages are being read
+    taken     messages handed over; skipped: QoS 1 and 2 seen by the QoS 0 path
     """
 
-    def __init__(self, connection: Connection, topic_filters: Sequence[str], *, batch: int = 1000) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        connect: _Connect,
+        topic_filters: Sequence[str],
+        *,
+        max_wait_ms: float = 4.0,
+        max_messages: int = 8192,
+    ) -> None:
+        """connect: makes the connection that messages come by, so that no flood of them sits before other
+        traffic; max_wait_ms: how long messages gather after the first; max_messages: asked for at once"""
         self._connection = connection
-        self._batch = batch
-        qos0: dict[str, Any] = {
-            "durable_name": QOS0_DURABLE,
-            "ack_wait": int(_ACK_WAIT_S * 1e9),
-            "max_deliver": -1,
-            "max_ack_pending": 20_000,
-            "filter_subjects": raw_subjects(list(topic_filters)),
-        }
-        self._paths = [
-            _Path(connection, MQTT_MESSAGES, _qos1_config(topic_filters), batch),
-            _Path(connection, RAW, qos0, batch),
-        ]
+        self._connect = connect
+        self._topic_filters = list(topic_filters)
+        self._max_wait_s = max_wait_ms / 1000
+        self._max_messages = max_messages
+        self._feeds: dict[str, BulkFeed] = {}
+        self._marked: dict[str, tuple[str, int]] = {}
         self._one_at_a_time = asyncio.Lock()
+        self._topics = _Topics()
         self.ready = asyncio.Event()
-        self.taken = self.skipped = self.repeats = 0
+        self.taken = 0
 
-    async def run(self, handle: _Handle) -> None:
-        """Hand over batches until cancelled; a batch is acknowledged when `handle` returned.
+    @property
+    def skipped(self) -> int:
+        return sum(feed.skipped for feed in self._feeds.values())
 
-        Order is kept per topic within each path, over restarts of either side too. `handle` is never called
-        twice at the same time. When it raises TransientFault the same batch is handed over again, without
-        end; anything else ends the run, and the batch comes again at the next one.
-        """
+    @property
+    def caught_up(self) -> bool:
+        return self.ready.is_set() and all(feed.caught_up for feed in self._feeds.values())
+
+    async def run(self, handle: _Handle, after: Mapping[str, StreamPosition]) -> None:
+        """Hand over batches until cancelled. Order is kept per topic within each path."""
+        client = BulkClient()
+        connection = await _patiently(lambda: self._connect(client))
+        subjects = _listener_subjects(self._topic_filters)
+        feeds = [
+            self._feed(connection, client, MQTT_MESSAGES, filter_subjects=subjects),
+            self._feed(connection, client, RAW, leave_out=_is_of_the_listener_stream),
+        ]
+        places = {MQTT_MESSAGES: _place(QOS1_DURABLE, subjects), RAW: _place(QOS0_DURABLE)}
+        self._feeds = {feed.stream: feed for feed in feeds}
+        self._marked.clear()
         try:
+            for stream, place in places.items():
+                await _patiently(lambda: declare_consumer(self._connection, stream, place))  # noqa: B023
+            for feed in feeds:
+                await feed.open(after.get(feed.stream))
             async with asyncio.TaskGroup() as group:
-                for path in self._paths:
-                    await path.open()
+                for feed in feeds:
+                    group.create_task(self._follow(feed, handle))
                 self.ready.set()
-                for path in self._paths:
-                    group.create_task(self._follow(path, handle))
-                    group.create_task(path.keep_alive())
         except ExceptionGroup as faults:
             raise faults.exceptions[0] from faults
         finally:
-            for path in self._paths:
-                await path.close()
+            self.ready.clear()
+            # A task of its own: nothing can be asked of the server in one that is being cancelled.
+            await asyncio.create_task(_end(feeds, connection))
 
-    async def _follow(self, path: _Path, handle: _Handle) -> None:
-        while True:
-            deliveries = await path.feed.take(self._batch)
-            path.held = deliveries
-            readings = []
-            for delivery in deliveries:
-                if path.is_for_the_other(delivery):
-                    self.skipped += 1
-                elif path.was_handled(delivery):
-                    self.repeats += 1
-                else:
-                    readings.append(to_raw_reading(delivery))
-            if readings:
-                async with self._one_at_a_time:
-                    await self._hand_over(handle, readings)
-                self.taken += len(readings)
-            path.remember(deliveries)
-            await acknowledge(self._connection, deliveries)
-            path.held = []
-
-    async def _hand_over(self, handle: _Handle, readings: list[RawReading]) -> None:
-        attempt = 0
-        while True:
+    async def done(self, upto: Mapping[str, StreamPosition]) -> None:
+        for stream, position in upto.items():
+            feed = self._feeds.get(stream)
+            if feed is None or position.created != feed.created:
+                continue  # of a stream that is no more
+            durable = QOS0_DURABLE if stream == RAW else QOS1_DURABLE
+            # A place beyond the end would let go what comes next.
+            place = feed.created, min(position.sequence, feed.last)
+            if self._marked.get(stream) == place:
+                continue
             try:
-                return await handle(readings)
-            except TransientFault as fault:
-                pause_s = fault.retry_after_s or _BACKOFF_S[min(attempt, len(_BACKOFF_S) - 1)]
-                _log.warning(
-                    "raw readings wait", readings=len(readings), first=readings[0].position, fault=str(fault)
-                )
-                await asyncio.sleep(pause_s)
-                attempt += 1
+                await self._connection.api(f"CONSUMER.RESET.{stream}.{durable}", {"seq": place[1] + 1})
+            except ApiRefused as refused:
+                raise TransientFault(
+                    f"the place {place[1]} in {stream} cannot be marked: {refused}",
+                    hint="it is marked with a later message",
+                ) from refused
+            self._marked[stream] = place
 
+    def _feed(self, connection: Connection, client: BulkClient, stream: str, **options: Any) -> BulkFeed:
+        return BulkFeed(
+            connection,
+            client,
+            stream,
+            batch=self._max_messages,
+            max_wait_s=self._max_wait_s,
+            **options,
+        )
 
-class _Path:
-    """One consumer, what it holds, and what it has handed over."""
-
-    def __init__(self, connection: Connection, stream: str, config: dict[str, Any], batch: int) -> None:
-        self._connection = connection
-        self.feed = PullFeed(connection, stream, config, batch=batch, sole_reader=True)
-        self.held: list[Delivery] = []
-        self._handled: dict[tuple[str, str], None] = {}
-
-    async def open(self) -> None:
-        await self.feed.open()
-
-    async def close(self) -> None:
-        await self.feed.close()
-        self.held = []
-
-    def is_for_the_other(self, delivery: Delivery) -> bool:
-        return self.feed.stream == RAW and delivery.headers.get("Nmqtt-Pub", "0") != "0"
-
-    def was_handled(self, delivery: Delivery) -> bool:
-        return delivery.identity in self._handled
-
-    def remember(self, deliveries: list[Delivery]) -> None:
-        for delivery in deliveries:
-            self._handled[delivery.identity] = None
-        for _ in range(len(self._handled) - _REMEMBERED):
-            del self._handled[next(iter(self._handled))]
-
-    async def keep_alive(self) -> None:
-        """Tell the server that what we hold is being worked on."""
+    async def _follow(self, feed: BulkFeed, handle: _Handle) -> None:
+        topics = self._topics
         while True:
-            await asyncio.sleep(_ACK_WAIT_S / 3)
-            for delivery in [*self.held, *self.feed.waiting]:
-                try:
-                    await self._connection.publish(delivery.ack_subject, b"+WPI")
-                except TransientFault:
-                    break
+            await feed.wait()
+            async with self._one_at_a_time:
+                taken = await feed.take()
+                if taken is None:
+                    continue
+                if len(topics) > _KNOWN_TOPICS:
+                    topics.clear()
+                await handle(
+                    RawBatch(
+                        stream=feed.stream,
+                        topics=list(map(topics.__getitem__, taken.subjects)),
+                        payloads=taken.payloads,
+                        stored_us=taken.stored_us,
+                        sequences=taken.sequences,
+                        created=feed.created,
+                        waiting=taken.waiting,
+                    )
+                )
+                self.taken += len(taken.sequences)
 
 
-def to_raw_reading(delivery: Delivery) -> RawReading:
-    return RawReading(
-        topic=subject_to_topic(delivery.subject.removeprefix(_MQTT_PREFIX)),
-        payload=delivery.data,
-        received_at=delivery.stored_at,
-        position=f"{delivery.stream}:{delivery.sequence}",
-    )
+class _Topics(dict[bytes, str]):
+    """Topics by subject, those seen before."""
+
+    def __missing__(self, subject: bytes) -> str:
+        topic = self[subject] = subject_to_topic(
+            subject.decode("utf-8", "replace").removeprefix(_MQTT_PREFIX)
+        )
+        return topic
 
 
-def _qos1_config(topic_filters: Sequence[str]) -> dict[str, Any]:
-    return {
-        "durable_name": QOS1_DURABLE,
-        "ack_wait": int(_ACK_WAIT_S * 1e9),
-        "max_deliver": -1,
-        "max_ack_pending": 20_000,
-        "filter_subjects": [f"{_MQTT_PREFIX}{subject}" for subject in raw_subjects(list(topic_filters))],
-    }
+def _is_of_the_listener_stream(head: bytes) -> bool:
+    """A message in `LS_RAW` that its device sent at QoS 1 or 2: `$MQTT_msgs` has it too."""
+    _, found, value = (b"\n" + head).partition(b"\nNmqtt-Pub:")
+    return bool(found) and not value.lstrip().startswith(b"0")
+
+
+async def _end(feeds: Sequence[BulkFeed], connection: Connection) -> None:
+    for feed in feeds:
+        await feed.close()
+    await connection.close()
+
+
+async def _patiently(ask: Callable[[], Awaitable[_T]]) -> _T:
+    """Again and again while the server is away."""
+    while True:
+        try:
+            return await ask()
+        except TransientFault as fault:
+            _log.warning("device messages cannot be asked for yet", fault=str(fault))
+            await asyncio.sleep(_RETRY_S)
+
+
+def _place(durable: str, subjects: Sequence[str] = ()) -> dict[str, Any]:
+    config: dict[str, Any] = {"durable_name": durable}
+    return config | ({"filter_subjects": list(subjects)} if subjects else {})
+
+
+def _listener_subjects(topic_filters: Sequence[str]) -> list[str]:
+    return [f"{_MQTT_PREFIX}{subject}" for subject in raw_subjects(list(topic_filters))]
 
 
 async def _waiting(connection: Connection) -> int:

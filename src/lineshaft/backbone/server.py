@@ -6,25 +6,31 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 import sys
 import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from lineshaft.backbone import parent_guard
+from lineshaft.backbone.incidents import Incident, with_users
+from lineshaft.backbone.monitoring import config_loaded_at
+from lineshaft.backbone.mqtt_tls import MqttTls
 from lineshaft.backbone.server_config import INTERNAL_USER, MqttUser, ServerPlan, render
 from lineshaft.backbone.server_log import ServerLog
 from lineshaft.backbone.server_state import ServerState, choose_port, load_state, save_state, write_private
 from lineshaft.backbone.store_lock import StoreLock, stop_orphan
-from lineshaft.core.errors import ConfigError, LineshaftError, PermanentFault
+from lineshaft.core.errors import ConfigError, LineshaftError, PermanentFault, TransientFault
 
 __all__ = ["NatsServer", "server_binary"]
 
 _log = structlog.get_logger(__name__)
 _ANSWER_POLL_S = 0.01
 _STOP_S = 20.0
+_RELOAD_S = 10.0
 _BACKOFF_S = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
 _STEADY_S = 30.0
 
@@ -76,6 +82,7 @@ class NatsServer:
         host: str = "127.0.0.1",
         mqtt_host: str = "127.0.0.1",
         mqtt_users: Sequence[MqttUser] | None = None,
+        mqtt_tls: MqttTls | None = None,
         hold_mqtt_for: Sequence[str] = (),
         storage_bytes: int | None = None,
         ready_timeout_s: float = 120.0,
@@ -84,6 +91,7 @@ class NatsServer:
 
         port, mqtt_port   0: last run's port if it is free, else any
         mqtt_users        None: anonymous devices, only while mqtt_host is a loopback address
+        mqtt_tls          None: devices connect in plain text
         hold_mqtt_for     topic filters: unless the last run kept their messages already, devices stay out
                           until `open_mqtt()`, so that the durable that keeps them can be declared first
         storage_bytes     what all streams together may take; None: 60 % of the disk free at the first start
@@ -113,6 +121,7 @@ class NatsServer:
                 mqtt_host=mqtt_host,
                 mqtt_port=state.mqtt_port if sorted(hold_mqtt_for) == state.interest else None,
                 mqtt_users=None if mqtt_users is None else tuple(mqtt_users),
+                mqtt_tls=mqtt_tls,
             )
             self._ready_timeout_s = ready_timeout_s
             self._log = ServerLog(data_dir / "nats.log")
@@ -134,13 +143,64 @@ class NatsServer:
         save_state(plan.data_dir, state)
         if self.mqtt_is_open:
             return
-        self._plan = ServerPlan(
-            **{name: getattr(plan, name) for name in plan.__struct_fields__ if name != "mqtt_port"},
-            mqtt_port=state.mqtt_port,
-        )
+        self._plan = msgspec.structs.replace(plan, mqtt_port=state.mqtt_port)
         async with self._changing:
             await self._stop_child()
             await self._start_child()
+
+    async def reload(self, mqtt_users: Sequence[MqttUser]) -> None:
+        """Other device users from now on, and the files of TLS read again. Only connections of users that are
+        gone, or have another password, are closed.
+
+        raises  ConfigError for users that cannot be declared, or where there were none; PermanentFault when
+                the server does not take them, TransientFault when it does not answer
+        """
+        plan, _ = self._started()
+        if plan.mqtt_users is None:
+            raise ConfigError(
+                "devices are anonymous here", hint="declare them in the settings, and start again"
+            )
+        wanted = msgspec.structs.replace(plan, mqtt_users=tuple(mqtt_users))
+        content = render(wanted).encode()
+        async with self._changing:
+            before, server = await config_loaded_at(self.monitor_url), self._server_pid()
+            write_private(plan.data_dir / "nats.conf", content)
+            self._plan = wanted
+            os.kill(server, signal.SIGHUP)
+            try:
+                async with asyncio.timeout(_RELOAD_S):
+                    while await config_loaded_at(self.monitor_url) == before:  # noqa: ASYNC110 - another process
+                        await asyncio.sleep(_ANSWER_POLL_S)
+            except TimeoutError:
+                self._plan = plan
+                write_private(plan.data_dir / "nats.conf", render(plan).encode())
+                raise PermanentFault(
+                    f"nats-server does not take {len(wanted.mqtt_users or ())} device users: "
+                    f"{_last_words(plan.data_dir, '[ERR]')}",
+                    hint=f"see {plan.data_dir / 'nats.log'}; it goes on with those of before",
+                ) from None
+        _log.info("device users are read again", users=len(mqtt_users))
+
+    async def next_incidents(self) -> list[Incident]:
+        """What devices did that they may not: waits for the next; each is told once.
+
+        raises  TransientFault when the server does not say who they are; they are told the next time
+        """
+        log = self._log
+        if log is None:
+            raise PermanentFault("the NATS server was not started", hint="await NatsServer.start(…) first")
+        told: list[Incident] = []
+        while not told:
+            await log.told.wait()
+            log.told.clear()
+            incidents, log.incidents = log.incidents, []
+            try:
+                told = await with_users(incidents, self.monitor_url, self._server_pid())
+            except TransientFault:
+                log.incidents = [*incidents, *log.incidents]
+                log.told.set()
+                raise
+        return told
 
     async def stop(self) -> None:
         self._stopping = True
@@ -163,7 +223,7 @@ class NatsServer:
     @property
     def mqtt_url(self) -> str:
         plan, state = self._started()
-        return f"mqtt://{plan.mqtt_host}:{state.mqtt_port}"
+        return f"{'mqtts' if plan.mqtt_tls else 'mqtt'}://{plan.mqtt_host}:{state.mqtt_port}"
 
     @property
     def monitor_url(self) -> str:
@@ -198,6 +258,13 @@ class NatsServer:
     @property
     def mqtt_is_open(self) -> bool:
         return self._started()[0].mqtt_port is not None
+
+    def _server_pid(self) -> int:
+        """Of nats-server itself, also where a guard is our child. raises  TransientFault where none runs"""
+        try:
+            return int((self._started()[0].data_dir / "nats.pid").read_text())
+        except (OSError, ValueError) as error:
+            raise TransientFault("nats-server is just starting", hint="try again") from error
 
     def _started(self) -> tuple[ServerPlan, ServerState]:
         if self._plan is None or self._state is None:
@@ -303,12 +370,12 @@ def _take_store(data_dir: Path) -> tuple[Path, StoreLock]:
     return data_dir.resolve(), lock
 
 
-def _last_words(data_dir: Path) -> str:
+def _last_words(data_dir: Path, level: str = "[FTL]") -> str:
     lines = [
         line
         for name in ("nats-start.log", "nats.log")
         if (data_dir / name).exists()
         for line in (data_dir / name).read_text(errors="replace").splitlines()[-20:]
-        if "[FTL]" in line or "nats-server:" in line
+        if level in line or "nats-server:" in line
     ]
     return lines[-1].strip() if lines else "no message"

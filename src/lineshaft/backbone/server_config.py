@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from lineshaft.backbone.mqtt_tls import MqttTls
 from lineshaft.backbone.topics import filter_to_subjects
 from lineshaft.core.errors import ConfigError
 
@@ -26,10 +27,14 @@ class MqttUser(msgspec.Struct, frozen=True, kw_only=True):
 
     `ls/…` and `$…` stay closed whatever the filters say. A denied publish is still acknowledged to the device
     (the listener knows no other way); the server's log and `NatsServer.violations` tell of it.
+
+    username   where clients show a certificate: its subject such as `CN=edge-07,O=Acme`, or a DNS name or
+               mail address in it
+    password   plain, or its bcrypt hash; none where clients show a certificate
     """
 
     username: str
-    password: str
+    password: str = ""
     publish: tuple[str, ...] = ("#",)
     subscribe: tuple[str, ...] = ("#",)
 
@@ -46,6 +51,7 @@ class ServerPlan(msgspec.Struct, frozen=True, kw_only=True):
     mqtt_host: str
     mqtt_port: int | None
     mqtt_users: tuple[MqttUser, ...] | None
+    mqtt_tls: MqttTls | None = None
 
 
 def is_loopback(host: str) -> bool:
@@ -69,6 +75,7 @@ def render(plan: ServerPlan) -> str:
         "log_file": str(plan.data_dir / "nats.log"),
         "logfile_size_limit": 64 * 2**20,
         "logfile_max_num": 3,
+        "logtime_utc": True,
         "max_payload": 8 * 2**20,
         "max_pending": 256 * 2**20,
         "write_deadline": "30s",
@@ -91,6 +98,8 @@ def render(plan: ServerPlan) -> str:
             # A session that stayed away for a week no longer holds back what others have taken.
             "consumer_inactive_threshold": "168h",
         }
+        if plan.mqtt_tls is not None:
+            config["mqtt"]["tls"] = plan.mqtt_tls.for_server()
         users += _device_users(plan, config["mqtt"])
     config["authorization"] = {"users": users}
     return json.dumps(config, indent=2, ensure_ascii=False)
@@ -105,24 +114,33 @@ def _device_users(plan: ServerPlan, mqtt: dict[str, Any]) -> list[dict[str, Any]
             )
         mqtt["no_auth_user"] = _ANONYMOUS
         return [_device_user(MqttUser(username=_ANONYMOUS, password=plan.password))]
-    taken: set[str] = {INTERNAL_USER}
+    tls = plan.mqtt_tls
+    by_certificate = tls is not None and tls.clients == "certificate"
+    own_name = tls.own_name if tls is not None and by_certificate else ""
+    own = [{"user": own_name, "allowed_connection_types": ["MQTT"]}] if own_name else []
+    taken = {INTERNAL_USER, own_name}
     for user in plan.mqtt_users:
-        if user.username in taken or not user.username or not user.password:
+        if user.username in taken or not user.username or bool(user.password) is by_certificate:
             raise ConfigError(
                 f"MQTT user {user.username!r} cannot be declared",
-                hint=f"names are unique, not {INTERNAL_USER!r}, and need a password",
+                hint=f"names are unique, not {INTERNAL_USER!r}; a password, or none where certificates count",
             )
         taken.add(user.username)
-    return [_device_user(user) for user in plan.mqtt_users]
+    return [*own, *(_device_user(user) for user in plan.mqtt_users)]
 
 
 def _device_user(user: MqttUser) -> dict[str, Any]:
+    secret = {"password": user.password} if user.password else {}
+    publish = _subjects(user.publish) or ["ls.nothing"]  # an empty list would allow everything
     return {
         "user": user.username,
-        "password": user.password,
+        **secret,
         "allowed_connection_types": ["MQTT"],
         "permissions": {
-            "publish": {"allow": _subjects(user.publish), "deny": [*_PROTECTED, *_OURS, "$MQTT.>"]},
+            "publish": {
+                "allow": publish,
+                "deny": [*_PROTECTED, *_OURS, "$MQTT.>"],
+            },
             "subscribe": {
                 "allow": [*_subjects(user.subscribe), "$MQTT.sub.>"],  # the listener's own deliveries
                 "deny": [*_PROTECTED, *_OURS, "$MQTT.msgs.>"],

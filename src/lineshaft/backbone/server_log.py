@@ -7,16 +7,21 @@ from pathlib import Path
 
 import structlog
 
+from lineshaft.backbone.incidents import Incident, read_incidents
+
 __all__ = ["ServerLog"]
 
 _log = structlog.get_logger(__name__)
 _POLL_S = 0.5
 _DROPPED = b"Dropping messages"
 _VIOLATION = b"Publish Violation"
+_MOST_KEPT = 1000
 
 
 class ServerLog:
     """Counts since start. dropped: the server threw stored traffic away; violations: denied publishes.
+
+    incidents   what devices did that they may not, until somebody takes it; told: there is some
 
     The server writes the file itself, so that it never waits for us; a file has no portable event, so it is
     looked at twice a second.
@@ -28,6 +33,8 @@ class ServerLog:
         self._tail = b""
         self.dropped = 0
         self.violations = 0
+        self.incidents: list[Incident] = []
+        self.told = asyncio.Event()
 
     async def run(self) -> None:
         while True:
@@ -50,6 +57,9 @@ class ServerLog:
         self._offset += len(written)
         lines, _, rest = (self._tail + written).rpartition(b"\n")
         self._tail = rest
+        self.incidents = [*self.incidents, *read_incidents(lines)][-_MOST_KEPT:]
+        if self.incidents:
+            self.told.set()
         dropped, violations = lines.count(_DROPPED), lines.count(_VIOLATION)
         if dropped:
             self.dropped += dropped

@@ -14,7 +14,15 @@ import structlog
 from lineshaft.backbone.server_config import INTERNAL_USER
 from lineshaft.core.errors import ConfigError
 
-__all__ = ["ServerState", "choose_port", "credentials", "load_state", "save_state", "write_private"]
+__all__ = [
+    "ServerState",
+    "choose_port",
+    "credentials",
+    "load_state",
+    "monitor_url",
+    "save_state",
+    "write_private",
+]
 
 _log = structlog.get_logger(__name__)
 _SHARE_OF_FREE_DISK = 0.6
@@ -61,6 +69,15 @@ def credentials(data_dir: Path) -> tuple[str, str]:
     if not _path(data_dir).exists():
         raise ConfigError(f"no backbone has run on {data_dir}", hint="start the node first")
     return INTERNAL_USER, load_state(data_dir).password
+
+
+def monitor_url(data_dir: Path) -> str:
+    """Of the embedded server on this folder, for another process on this machine.
+
+    raises  ConfigError where no server has run
+    """
+    credentials(data_dir)
+    return f"http://127.0.0.1:{load_state(data_dir).monitor_port}"
 
 
 def save_state(data_dir: Path, state: ServerState) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from lineshaft.core.errors import ConfigError
 
-__all__ = ["filter_to_subjects", "raw_subjects", "subject_to_topic", "topic_to_subject"]
+__all__ = ["filter_to_subjects", "raw_subjects", "subject_covers", "subject_to_topic", "topic_to_subject"]
 
 _RESERVED = ("ls", "_INBOX", "_R_", "_GR_")
 
@@ -68,15 +68,12 @@ def raw_subjects(topic_filters: list[str]) -> list[str]:
     return sorted(
         subject
         for subject in subjects
-        if not any(other != subject and _covers(other, subject) for other in subjects)
+        if not any(other != subject and subject_covers(other, subject) for other in subjects)
     )
 
 
-def _token(level: str) -> str:
-    return level.replace(".", "//") if level else "/"
-
-
-def _covers(wide: str, narrow: str) -> bool:
+def subject_covers(wide: str, narrow: str) -> bool:
+    """Whether each subject that `narrow` matches is one that `wide` matches."""
     wide_tokens, narrow_tokens = wide.split("."), narrow.split(".")
     for position, part in enumerate(wide_tokens):
         if part == ">":
@@ -86,3 +83,7 @@ def _covers(wide: str, narrow: str) -> bool:
         if part not in ("*", narrow_tokens[position]):
             return False
     return len(wide_tokens) == len(narrow_tokens)
+
+
+def _token(level: str) -> str:
+    return level.replace(".", "//") if level else "/"

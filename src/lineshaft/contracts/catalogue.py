@@ -7,7 +7,12 @@ from typing import Any
 from lineshaft.contracts.capability import Capability, Operation, command, query
 from lineshaft.contracts.event import EventContract
 from lineshaft.core.values import EventClass
-from lineshaft.model.condition import ThresholdExceeded
+from lineshaft.model.aggregates import CountAggregate, ReadingsAggregate
+from lineshaft.model.calendar import CalendarEntries, EquipmentPeriod
+from lineshaft.model.condition import SignalLoss, ThresholdExceeded
+from lineshaft.model.counting import AcceptedCount, CountedQuantity, CountRef
+from lineshaft.model.downtime import ClassifiedStop, StopReason, StopRef
+from lineshaft.model.equipment_state import Downtime, StateChange
 from lineshaft.model.finance import CostPosting, LabourPosting
 from lineshaft.model.inventory import (
     BalanceUpdate,
@@ -20,6 +25,7 @@ from lineshaft.model.inventory import (
     Withdrawal,
 )
 from lineshaft.model.maintenance import (
+    AssetPeriod,
     AssetRef,
     MaintenanceRequest,
     Observation,
@@ -27,6 +33,7 @@ from lineshaft.model.maintenance import (
     OrderCompletion,
     OrderSettlement,
     PhysicalAsset,
+    PlannedWork,
     TaskUpdate,
 )
 from lineshaft.model.procurement import PurchaseRequisition
@@ -38,19 +45,28 @@ __all__ = [
     "CAPACITY_CONSTRAINED",
     "CAPACITY_RESTORED",
     "COST_POSTED",
+    "COUNT_ACCEPTED",
+    "COUNT_AGGREGATED",
+    "DOWNTIME_CLASSIFIED",
+    "DOWNTIME_ENDED",
+    "DOWNTIME_STARTED",
     "EVENTS",
     "MAINTENANCE_ORDER_COMPLETED",
     "MAINTENANCE_ORDER_SETTLED",
     "MAINTENANCE_REQUEST_CREATED",
     "MOVEMENT_POSTED",
+    "READINGS_AGGREGATED",
     "REQUISITION_CREATED",
     "RESERVATION_CREATED",
+    "SIGNAL_LOST",
+    "STATE_CHANGED",
     "THRESHOLD_EXCEEDED",
     "Erp",
     "Inventory",
     "Maintenance",
     "Planning",
     "Production",
+    "WorkCalendar",
     "operation",
 ]
 
@@ -62,6 +78,80 @@ THRESHOLD_EXCEEDED = EventContract(
     key="equipment_id",
     sla_s=5,
     summary="A limit on a tag of an asset was broken for longer than its debounce time",
+)
+SIGNAL_LOST = EventContract(
+    "equipment.signal.lost.v1",
+    SignalLoss,
+    eventclass=EventClass.OPERATIONAL,
+    owner="plant-engineering",
+    key="equipment_id",
+    sla_s=60,
+    summary="No good reading of a tag came for longer than its rule allows",
+)
+STATE_CHANGED = EventContract(
+    "equipment.state.changed.v1",
+    StateChange,
+    eventclass=EventClass.OPERATIONAL,
+    owner="plant-engineering",
+    key="equipment_id",
+    sla_s=5,
+    summary="Equipment went into another PackML state",
+)
+DOWNTIME_STARTED = EventContract(
+    "equipment.downtime.started.v1",
+    Downtime,
+    eventclass=EventClass.OPERATIONAL,
+    owner="production",
+    key="equipment_id",
+    sla_s=5,
+    summary="A stop in production mode has lasted longer than a minor one",
+)
+DOWNTIME_ENDED = EventContract(
+    "equipment.downtime.ended.v1",
+    Downtime,
+    eventclass=EventClass.OPERATIONAL,
+    owner="production",
+    key="equipment_id",
+    sla_s=5,
+    summary="A stop that was told as downtime is over",
+)
+DOWNTIME_CLASSIFIED = EventContract(
+    "equipment.downtime.classified.v1",
+    ClassifiedStop,
+    eventclass=EventClass.TRANSACTIONAL,
+    owner="production",
+    key="equipment_id",
+    sla_s=60,
+    summary="What a segment of a stop was, and whether it may be posted",
+)
+COUNT_AGGREGATED = EventContract(
+    "production.count.aggregated.v1",
+    CountAggregate,
+    eventclass=EventClass.OPERATIONAL,
+    owner="production",
+    key="equipment_id",
+    sla_s=60,
+    summary="What a counter of a machine counted in a window",
+)
+COUNT_ACCEPTED = EventContract(
+    "production.count.accepted.v1",
+    AcceptedCount,
+    eventclass=EventClass.TRANSACTIONAL,
+    owner="production",
+    key="equipment_id",
+    order_by="operations_request_id",
+    sla_s=60,
+    summary="A machine's count agrees with the MES: its quantity may be received",
+)
+READINGS_AGGREGATED = EventContract(
+    "equipment.readings.aggregated.v1",
+    ReadingsAggregate,
+    eventclass=EventClass.ANALYTICAL,
+    owner="plant-engineering",
+    key="equipment_id",
+    order_by="tag",
+    sla_s=60,
+    summary="The readings of a tag in a window, in a few figures",
 )
 MAINTENANCE_REQUEST_CREATED = EventContract(
     "maintenance.request.created.v1",
@@ -164,6 +254,14 @@ EVENTS: dict[str, EventContract[Any]] = {
     contract.type: contract
     for contract in (
         THRESHOLD_EXCEEDED,
+        SIGNAL_LOST,
+        STATE_CHANGED,
+        DOWNTIME_STARTED,
+        DOWNTIME_ENDED,
+        DOWNTIME_CLASSIFIED,
+        COUNT_AGGREGATED,
+        COUNT_ACCEPTED,
+        READINGS_AGGREGATED,
         MAINTENANCE_REQUEST_CREATED,
         MAINTENANCE_ORDER_COMPLETED,
         MAINTENANCE_ORDER_SETTLED,
@@ -183,6 +281,20 @@ class Production(Capability, name="production", system_kind="mes"):
     async def context(self, request: EquipmentRef) -> ProductionContext:
         """The work centre of the equipment and the job that runs on it."""
 
+    @query(owner="production", entity="reason_code")
+    async def stop_reason(self, request: StopRef) -> StopReason:
+        """The reason of a stop, as the operator or the MES has it by now."""
+
+    @query(owner="production", entity="segment_response")
+    async def counted(self, request: CountRef) -> CountedQuantity:
+        """What the order at the equipment has made in a window, and what else a receipt has to know."""
+
+
+class WorkCalendar(Capability, name="calendar", system_kind="mes"):
+    @query(owner="production", entity="work_calendar")
+    async def entries(self, request: EquipmentPeriod) -> CalendarEntries:
+        """Shifts, breaks, planned downtime and holidays of an equipment in a period."""
+
 
 class Maintenance(Capability, name="maintenance", system_kind="cmms"):
     @query(owner="maintenance", entity="physical_asset")
@@ -192,6 +304,10 @@ class Maintenance(Capability, name="maintenance", system_kind="cmms"):
     @query(owner="maintenance", entity="maintenance_order")
     async def open_orders(self, request: AssetRef) -> OpenOrders:
         """Orders of the asset on which work is not finished."""
+
+    @query(owner="maintenance", entity="maintenance_order")
+    async def planned_work(self, request: AssetPeriod) -> PlannedWork:
+        """Work that was planned for the asset in a period."""
 
     @command(
         key=("physical_asset_id", "rule", "episode_start"),
@@ -319,7 +435,8 @@ class Erp(Capability, name="erp", system_kind="erp"):
 
 
 CAPABILITIES: dict[str, type[Capability]] = {
-    capability.capability: capability for capability in (Production, Maintenance, Inventory, Planning, Erp)
+    capability.capability: capability
+    for capability in (Production, WorkCalendar, Maintenance, Inventory, Planning, Erp)
 }
 
 

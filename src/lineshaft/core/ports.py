@@ -8,12 +8,13 @@ from typing import Any, Protocol
 
 import msgspec
 
-from lineshaft.core.values import Command, Event, ExceptionRecord, Outcome, RawReading
+from lineshaft.core.values import Command, Event, ExceptionRecord, Outcome, RawBatch
 
 __all__ = [
     "CallContext",
     "CallPort",
     "Connector",
+    "DeviceSource",
     "EventPublisher",
     "ExceptionDesk",
     "Health",
@@ -21,8 +22,10 @@ __all__ = [
     "Manifest",
     "ProcessActions",
     "RawDestination",
+    "RawSink",
     "RawSource",
     "ReadModel",
+    "StreamPosition",
     "Webhook",
 ]
 
@@ -136,12 +139,63 @@ class EventPublisher(Protocol):
         ...
 
 
-class RawSource(Protocol):
-    """Where raw device messages come from."""
+class StreamPosition(msgspec.Struct, frozen=True):
+    """The place of a message. created: when the stream was made, as the server tells; a stream that is made
+    anew counts from 1 again."""
 
-    async def run(self, handle: Callable[[Sequence[RawReading]], Awaitable[None]]) -> None:
-        """Hand over batches, in order, until cancelled; a batch is acknowledged when handle returned."""
+    sequence: int
+    created: str = ""
+
+
+class RawSource(Protocol):
+    """Where raw device messages come from: one or several streams, each in its own order."""
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether all that the streams had at the last delivery was handed over: silence means something."""
         ...
+
+    async def run(
+        self, handle: Callable[[RawBatch], Awaitable[None]], after: Mapping[str, StreamPosition]
+    ) -> None:
+        """Hand over every message after these positions once, in batches, until cancelled.
+
+        after    by stream; a stream that is not named, or was made anew since, begins with its first message
+        handle   never called twice at the same time; what it raises ends the run
+        """
+        ...
+
+    async def done(self, upto: Mapping[str, StreamPosition]) -> None:
+        """What was handed over up to these positions will not be asked for again: it may be forgotten.
+
+        raises  TransientFault when the backbone does not answer; a later call makes up for it
+        """
+        ...
+
+
+class RawSink(Protocol):
+    """Where a source of device values puts its messages, to be taken in by telemetry."""
+
+    async def put(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        """(topic, payload) of each, in order. Returns when the backbone has stored all of them.
+
+        raises  TransientFault when it does not take them: some may be stored, and all are to be put again
+        """
+        ...
+
+
+class DeviceSource(Protocol):
+    """A client of a device, gateway or broker that asks for values itself."""
+
+    async def run(self, sink: RawSink) -> None:
+        """Until cancelled: connects, connects again, and puts what it gets; a fault of the other side is
+        told by `health` and never ends the run.
+
+        raises  ConfigError or PermanentFault when going on cannot help
+        """
+        ...
+
+    def health(self) -> Health: ...
 
 
 class RawDestination(Protocol):

@@ -5,7 +5,7 @@ RawReading → Reading → Event → Command → Outcome. None is ever sent back
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -23,10 +23,14 @@ __all__ = [
     "Outcome",
     "OutcomeState",
     "Quality",
+    "RawBatch",
     "RawReading",
     "Reading",
     "Value",
+    "moment_of",
 ]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=200, extra_json_schema={"x-key": True})]
 """A business key: any field of this type can be asked for in `lineshaft trace`."""
@@ -67,6 +71,57 @@ class RawReading(msgspec.Struct, frozen=True, kw_only=True):
     payload: bytes
     received_at: datetime
     position: str = ""
+
+
+class RawBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """Device messages of one stream, in the order in which it holds them: columns of equal length.
+
+    topics      MQTT topics, `/` separated
+    stored_us   µs since 1970 UTC: when the backbone stored each
+    sequences   ascending, not without gaps
+    created     when the stream was made, as the server tells: one that is made anew counts from 1 again
+    waiting     how many more the stream had for us when the last of these was delivered; 0: caught up
+    """
+
+    stream: str
+    topics: list[str]
+    payloads: list[bytes]
+    stored_us: list[int]
+    sequences: list[int]
+    created: str = ""
+    waiting: int = 0
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+    def part(self, start: int, stop: int) -> RawBatch:
+        """The messages [start, stop) as a batch of their own."""
+        here = slice(start, stop)
+        return RawBatch(
+            stream=self.stream,
+            topics=self.topics[here],
+            payloads=self.payloads[here],
+            stored_us=self.stored_us[here],
+            sequences=self.sequences[here],
+            created=self.created,
+            waiting=self.waiting + len(self) - stop,
+        )
+
+    def position(self, index: int) -> str:
+        return f"{self.stream}:{self.sequences[index]}"
+
+    def reading(self, index: int) -> RawReading:
+        return RawReading(
+            topic=self.topics[index],
+            payload=self.payloads[index],
+            received_at=moment_of(self.stored_us[index]),
+            position=self.position(index),
+        )
+
+
+def moment_of(microseconds: int) -> datetime:
+    """UTC; of µs since 1970. raises OverflowError beyond year 9999"""
+    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +223,7 @@ class ExceptionKind(StrEnum):
     OUTCOME_UNKNOWN = "outcome_unknown"
     TECHNICAL_FAULT = "technical_fault"
     DEAD_LETTER = "dead_letter"
+    DEVICE_VIOLATION = "device_violation"
 
 
 class ExceptionRecord(msgspec.Struct, frozen=True, kw_only=True):

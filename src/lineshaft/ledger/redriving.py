@@ -26,11 +26,11 @@ _SPARKPLUG_SPEAKS_AGAIN = (
     "an edge node numbers its messages, so none can be sent in its place: it says all its values again at its"
     " next birth; then discard this"
 )
-_OLD_TAG_LIST = "telemetry runs with the tag list that lacked it: add the row, restart the node, then redrive"
+_OLD_TAG_LIST = "telemetry runs with the tag list that lacked it: add the row, then redrive"
 
 
 class Redriving:
-    """As `follow` says; telemetry_since: when telemetry read its tag list."""
+    """As `follow` says; telemetry_since: when telemetry last read its tag list, as text of the store."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Redriving:
         *,
         taken_in: frozenset[str],
         started_by: Callable[[str, bytes], Sequence[str]],
-        telemetry_since: str,
+        telemetry_since: Callable[[], str],
     ) -> None:
         self._store = store
         self._changes = changes
@@ -59,7 +59,7 @@ class Redriving:
             return _NOTHING
         if row.envelope.topic.startswith(_SPARKPLUG):
             return _SPARKPLUG_SPEAKS_AGAIN
-        if row.kind is ExceptionKind.UNKNOWN_TAG and row.last_at > self._telemetry_since:
+        if row.kind is ExceptionKind.UNKNOWN_TAG and row.last_at > self._telemetry_since():
             return _OLD_TAG_LIST
         return ""
 

@@ -6,12 +6,16 @@ from enum import StrEnum
 
 from lineshaft.core.values import Key, Moment, Value
 
-__all__ = ["Evidence", "LimitKind", "ThresholdExceeded"]
+__all__ = ["Evidence", "LimitKind", "SignalLoss", "ThresholdExceeded"]
 
 
 class LimitKind(StrEnum):
+    """high, low: of the value; rise, fall: of its change per second."""
+
     HIGH = "high"
     LOW = "low"
+    RISE = "rise"
+    FALL = "fall"
 
 
 class Evidence(Value, frozen=True, kw_only=True):
@@ -43,3 +47,22 @@ class ThresholdExceeded(Value, frozen=True, kw_only=True):
     episode_start: Moment
     detected_at: Moment
     evidence: Evidence
+
+
+class SignalLoss(Value, frozen=True, kw_only=True):
+    """No good reading of a tag came for longer than its rule allows.
+
+    last_time   of the last good one, as the device said; (tag, rule, last_time) is one loss
+    after_s     what the rule allows
+    """
+
+    tag: Key
+    equipment_id: Key
+    physical_asset_id: Key
+    property: str
+    rule: str
+    rule_version: str
+    severity: int
+    last_time: Moment
+    after_s: float
+    detected_at: Moment

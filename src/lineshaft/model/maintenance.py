@@ -9,6 +9,7 @@ from lineshaft.core.quantity import Quantity
 from lineshaft.core.values import Key, Moment, Value
 
 __all__ = [
+    "AssetPeriod",
     "AssetRef",
     "MaintenanceOrder",
     "MaintenanceOrderState",
@@ -22,6 +23,8 @@ __all__ = [
     "PartRequirement",
     "PersonnelActual",
     "PhysicalAsset",
+    "PlannedOrder",
+    "PlannedWork",
     "RequestState",
     "TaskState",
     "TaskUpdate",
@@ -30,6 +33,14 @@ __all__ = [
 
 class AssetRef(Value, frozen=True, kw_only=True):
     physical_asset_id: Key
+
+
+class AssetPeriod(Value, frozen=True, kw_only=True):
+    """[start_time, end_time) of one asset."""
+
+    physical_asset_id: Key
+    start_time: Moment
+    end_time: Moment
 
 
 class PartRequirement(Value, frozen=True, kw_only=True):
@@ -106,6 +117,21 @@ class OpenOrders(Value, frozen=True, kw_only=True):
     """Orders of an asset that are neither completed, cancelled nor closed; oldest first."""
 
     orders: list[MaintenanceOrder]
+
+
+class PlannedOrder(Value, frozen=True, kw_only=True):
+    """Work that was planned for [start_time, end_time), whether or not it was done then."""
+
+    id: Key
+    physical_asset_id: Key
+    start_time: Moment
+    end_time: Moment
+
+
+class PlannedWork(Value, frozen=True, kw_only=True):
+    """Planned orders of an asset that overlap the period and were not cancelled; by start."""
+
+    orders: list[PlannedOrder]
 
 
 class Observation(Value, frozen=True, kw_only=True):

@@ -215,22 +215,25 @@ class Context:
             branch.pending.append(Pending(step=step, wake_at=retry_at))
             raise Suspend(error["message"])
 
-    async def publish(self, contract: EventContract[T], data: T) -> None:
-        """Tell a fact: written with the journal, on the backbone soon after."""
+    async def publish(self, contract: EventContract[T], data: T, identity: tuple[str, ...] = ()) -> None:
+        """Tell a fact: written with the journal, on the backbone soon after.
+
+        identity   what makes it one fact, whoever tells it; empty: this step of this instance
+        """
         with self._one_step() as branch:
             asked = msgspec.json.encode(data).decode()
             path, earlier = self._begin(branch, "publish", contract.type, asked)
             if earlier is not None and earlier.state is StepState.DONE:
                 return
-            identity = f"{self.process_id}/{path}"
+            step = f"{self.process_id}/{path}"
             event = contract.make(
                 data,
                 plant=self.plant,
                 source=self._source,
-                identity=(identity,),
+                identity=identity or (step,),
                 time=self._clock.now(),
                 correlation_id=self._instance.correlation_id,
-                causation_id=identity,
+                causation_id=step,
                 traceparent=self._instance.traceparent,
             )
             branch.events.append(event)

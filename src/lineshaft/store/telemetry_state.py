@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select
+from collections.abc import Collection, Mapping
+
+from sqlalchemy import Connection, delete, select
 
 from lineshaft.store.engine import Store
 from lineshaft.store.schema import telemetry_state
@@ -22,12 +24,12 @@ class TelemetryState:
 
         return await self._store.read(question)
 
-    async def save(self, changed: dict[str, bytes]) -> None:
+    async def save(self, changed: Mapping[str, bytes], gone: Collection[str]) -> None:
         """All in one transaction, durable when it returns."""
 
         def unit(connection: Connection) -> None:
-            rows = [{"name": name, "value": value} for name, value in changed.items()]
-            put(connection, telemetry_state, rows)
+            put(connection, telemetry_state, [{"name": name, "value": changed[name]} for name in changed])
+            if gone:
+                connection.execute(delete(telemetry_state).where(telemetry_state.c.name.in_(gone)))
 
-        if changed:
-            await self._store.write(unit)
+        await self._store.write(unit)

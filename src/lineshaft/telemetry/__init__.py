@@ -1,18 +1,31 @@
 """The hot path from raw readings to the few events that matter."""
 
+from lineshaft.telemetry.columnar import ColumnarEvaluation
+from lineshaft.telemetry.decoder import Decoder
+from lineshaft.telemetry.evaluation import NO_TIME, Evaluation, Live, Results
 from lineshaft.telemetry.limits import Limit
-from lineshaft.telemetry.pipeline import TelemetryPipeline
-from lineshaft.telemetry.rules import LimitRule, RuleSet, read_rules
-from lineshaft.telemetry.screening import Counters
-from lineshaft.telemetry.sparkplug import rebirth_request
+from lineshaft.telemetry.payload_maps import PayloadMaps
+from lineshaft.telemetry.pipeline import OnRebirth, Rules, TelemetryPipeline
+from lineshaft.telemetry.readings import QUALITIES, Readings
+from lineshaft.telemetry.rules import RuleSet, read_rules
+from lineshaft.telemetry.sparkplug_commands import rebirth_request, state_message
 from lineshaft.telemetry.state import StateStore
 from lineshaft.telemetry.tags import Tag, TagList, parse_tags, read_tags
 
 __all__ = [
-    "Counters",
+    "NO_TIME",
+    "QUALITIES",
+    "ColumnarEvaluation",
+    "Decoder",
+    "Evaluation",
     "Limit",
-    "LimitRule",
+    "Live",
+    "OnRebirth",
+    "PayloadMaps",
+    "Readings",
+    "Results",
     "RuleSet",
+    "Rules",
     "StateStore",
     "Tag",
     "TagList",
@@ -21,4 +34,5 @@ __all__ = [
     "read_rules",
     "read_tags",
     "rebirth_request",
+    "state_message",
 ]

@@ -71,6 +71,14 @@ class Section:
     def refuse(self, field: str, what: str) -> None:
         self.findings.add((*self._path, field), what)
 
+    def only(self, fields: Sequence[str]) -> Section:
+        """This mapping, once it is known which names it may have."""
+        return Section(self.findings, self._path, self.mapping, fields)
+
+    def overlaid(self, own: Section) -> Section:
+        """This mapping with the fields of `own` laid over, which alone it notes findings on."""
+        return _Overlaid(self, own)
+
     def text(self, field: str, *, whole_number_too: bool = False) -> str:
         value = self.mapping.get(field)
         if whole_number_too and isinstance(value, int) and not isinstance(value, bool):
@@ -105,8 +113,20 @@ class Section:
         self._refuse_value(field, f"a number from {at_least:g} to {at_most:g}")
         return 0.0
 
-    def whole(self, field: str, lowest: int, highest: int) -> int:
+    def numbers(self, field: str, *, at_least: float, at_most: float) -> list[float]:
+        """A list of numbers, or one."""
         value = self.mapping.get(field)
+        values = value if isinstance(value, list) else [value]
+        if values and all(
+            isinstance(item, int | float) and not isinstance(item, bool) and at_least <= item <= at_most
+            for item in values
+        ):
+            return [float(item) for item in values]  # type: ignore[arg-type]
+        self._refuse_value(field, f"a list of numbers from {at_least:g} to {at_most:g}")
+        return []
+
+    def whole(self, field: str, lowest: int, highest: int, *, default: int | None = None) -> int:
+        value = self.mapping.get(field, default)
         if isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= highest:
             return value
         self._refuse_value(field, f"a whole number from {lowest} to {highest}")
@@ -118,7 +138,7 @@ class Section:
             return None
         return Section(self.findings, (*self._path, field), self.mapping[field], fields)
 
-    def sections(self, field: str, fields: Sequence[str]) -> Iterator[Section]:
+    def sections(self, field: str, fields: Sequence[str] | None) -> Iterator[Section]:
         value = self.mapping.get(field)
         if not isinstance(value, list):
             self._refuse_value(field, "a list")
@@ -129,3 +149,29 @@ class Section:
     def _refuse_value(self, field: str, expected: str) -> None:
         found = f"is {self.mapping[field]!r:.60}" if field in self.mapping else "is missing"
         self.refuse(field, f"{found}; expected {expected}")
+
+
+class _Overlaid(Section):
+    def __init__(self, base: Section, own: Section) -> None:
+        self.findings = own.findings
+        self.mapping = base.mapping | own.mapping
+        self._path = own._path
+        self._own = own.mapping.keys()
+
+    def refuse(self, field: str, what: str) -> None:
+        if field in self._own:
+            super().refuse(field, what)
+
+    def section(self, field: str, fields: Sequence[str] | None) -> Section | None:
+        if field in self._own or field not in self.mapping:
+            return super().section(field, fields)
+        return Section(_told_before(), (), self.mapping[field], fields)
+
+    def sections(self, field: str, fields: Sequence[str] | None) -> Iterator[Section]:
+        if field in self._own or not isinstance(self.mapping.get(field), list):
+            return super().sections(field, fields)
+        return Section(_told_before(), (), self.mapping, None).sections(field, fields)
+
+
+def _told_before() -> Findings:
+    return Findings("", None)

@@ -1,44 +1,87 @@
-"""From batches of raw readings to published events: what a batch owes, and in which order it is paid."""
+"""From batches of device messages to published events, with state and positions saved together."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol, TypeAlias
 
+import msgspec
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 
-from lineshaft.contracts.catalogue import THRESHOLD_EXCEEDED
-from lineshaft.core.clock import Clock, rfc3339
-from lineshaft.core.errors import TechnicalFault, TransientFault
-from lineshaft.core.ports import EventPublisher, ExceptionDesk
-from lineshaft.core.values import Event, ExceptionRecord, RawReading, Reading
-from lineshaft.model.condition import ThresholdExceeded
-from lineshaft.telemetry.rules import RuleSet
-from lineshaft.telemetry.screening import Counters, Screening
-from lineshaft.telemetry.state import StateStore
+from lineshaft.core.clock import Clock
+from lineshaft.core.errors import PermanentFault, TechnicalFault, TransientFault
+from lineshaft.core.ports import EventPublisher, ExceptionDesk, StreamPosition
+from lineshaft.core.values import Event, ExceptionKind, ExceptionRecord, RawBatch, Value
+from lineshaft.telemetry.decoder import Decoded, Decoder
+from lineshaft.telemetry.evaluation import Evaluation, Results
+from lineshaft.telemetry.facts import event_of
+from lineshaft.telemetry.readings import Readings
+from lineshaft.telemetry.sample import shown
+from lineshaft.telemetry.state import OWED, POSITIONS, StateStore, read_state
 from lineshaft.telemetry.tags import TagList
 
-__all__ = ["OnLive", "OnRebirth", "TelemetryPipeline"]
+__all__ = ["OnContradicted", "OnRebirth", "Rules", "TelemetryLake", "TelemetryPipeline"]
 
 OnRebirth = Callable[[str, bytes], Awaitable[None]]
-OnLive = Callable[[Sequence[Reading]], None]
+OnContradicted = Callable[[], Awaitable[None]]
+
+OWNER = "plant-engineering"
+_PAYLOAD_CUT = 16 * 1024
+_MOST_KEPT_BYTES = 64 * 2**20
+_BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+_Evaluated: TypeAlias = tuple[RawBatch, Decoded, Results]
 
 _log = structlog.get_logger(__name__)
 
 
-class _Owed:
-    """What screened batches still owe; each part is struck out when it is done.
+class TelemetryLake(Protocol):
+    """Where all readings go. It knows up to which position of each stream it has them, leaving those out."""
 
-    events      by id: two tags of an asset that break one rule at one time are one event
-    exceptions  without repeats: a message that comes again meanwhile is noted once
+    async def append(
+        self, readings: Readings | None, facts: Sequence[Value] = (), passed: NDArray[np.bool_] | None = None
+    ) -> None:
+        """passed: of each reading, whether it is kept. Waits while too much is not on disk yet."""
+        ...
+
+    def change(self, tags: TagList) -> None:
+        """Readings from now on index this tag list. raises  ConfigError for a class that is not declared"""
+        ...
+
+    async def flush(self) -> None:
+        """Everything appended before this call is on disk when it returns. raises  TransientFault"""
+        ...
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """Tags and rules at work: made together, restored together.
+
+    tags   in the order of the columns, virtual tags last
     """
 
-    def __init__(self) -> None:
-        self.events: dict[str, Event] = {}
-        self.exceptions: dict[ExceptionRecord, None] = {}
-        self.changed: dict[str, bytes] = {}
-        self.rebirths: list[tuple[str, bytes]] = []
-        self.live: list[Reading] = []
+    tags: TagList
+    decoder: Decoder
+    evaluation: Evaluation
+
+    @property
+    def names(self) -> list[str]:
+        return self.tags.names
+
+    def saved(self) -> dict[str, bytes]:
+        return self.decoder.saved() | self.evaluation.saved()
+
+    def restore(self, saved: Mapping[str, bytes]) -> None:
+        """raises PermanentFault for an unreadable value"""
+        self.decoder.restore(saved)
+        self.evaluation.restore(saved)
+
+
+async def _nobody(*_: object) -> None:
+    """There is no way to devices."""
 
 
 class TelemetryPipeline:
@@ -47,14 +90,12 @@ class TelemetryPipeline:
     source      `/<enterprise>/<site>/telemetry/<node>`; part of each event's identity, so it has to stay the
                 same when another machine takes over
     on_rebirth  sends a command to an edge node; a TechnicalFault of it is logged, the next data asks again
-    on_live     told of readings taken and gone stale, after everything else is done
+    on_contradicted   publishes the STATE of this Sparkplug host again
 
-    State moves forward in memory with each batch, in the order in which batches are handed over; what they
-    owe is paid by kind: events, then exceptions, then saved state. When a payment fails, `handle` raises, the
-    batch is not acknowledged, and the next call pays what is still owed along with its own. So it does not
-    matter whether the same batch comes again next, all duplicates by then, or a later one that was already
-    under way. After a crash the saved state is that of an earlier batch, and the messages after it come
-    again: the source has to hand those over before newer ones.
+    `handle` returns when the events that follow from a batch are stored. `checkpoint` saves the state and the
+    positions that it stands for, in one transaction; after a crash the source goes on from there. Events told
+    since are then told again under the same ids, everything else counts once. What breaks off `handle` or
+    `tick` half way, cancellation included, ends the pipeline in the same way: it saves nothing more.
     """
 
     def __init__(
@@ -62,107 +103,255 @@ class TelemetryPipeline:
         *,
         plant: str,
         source: str,
-        tags: TagList,
-        rules: RuleSet,
+        rules: Rules,
         publisher: EventPublisher,
         desk: ExceptionDesk,
         store: StateStore,
         clock: Clock,
-        on_rebirth: OnRebirth | None = None,
-        on_live: OnLive | None = None,
+        lake: TelemetryLake | None = None,
+        on_rebirth: OnRebirth = _nobody,
+        on_contradicted: OnContradicted = _nobody,
     ) -> None:
         self._plant = plant
         self._source = source
+        self._rules = rules
         self._publisher = publisher
         self._desk = desk
         self._store = store
+        self._clock = clock
+        self._lake = lake
         self._on_rebirth = on_rebirth
-        self._on_live = on_live
-        self._screening = Screening(plant=plant, tags=tags, rules=rules, clock=clock)
-        self._owed = _Owed()
-        self._restored = False
+        self._on_contradicted = on_contradicted
+        self._positions: dict[str, StreamPosition] = {}
+        self._exceptions: dict[ExceptionRecord, None] = {}
+        self._owed: list[Event] = []
+        self._saved: dict[str, bytes] = {}
+        self._held: dict[str, bytes] = {}
+        self._since: list[RawBatch] | None = []
+        self._since_bytes = 0
         self._turn = asyncio.Lock()
+        self._saving = asyncio.Lock()
+        self._half_way = False
+        self._counted: Counter[str] = Counter(messages=0, broken=0)
 
     @property
-    def live(self) -> Mapping[str, Reading]:
-        """The last reading of each tag since the start of the process."""
-        return self._screening.live
+    def rules(self) -> Rules:
+        return self._rules
 
-    @property
-    def counters(self) -> Counters:
-        return self._screening.counters
+    def counters(self) -> dict[str, int]:
+        """Since the start of the process, or since rules have changed."""
+        return {**self._counted, **msgspec.structs.asdict(self._rules.evaluation.counters)}
 
-    async def start(self) -> None:
-        """Load the saved state; with a store that is away, the first `handle` does it.
+    async def start(self) -> dict[str, StreamPosition]:
+        """Load what was saved; the positions after which to go on.
 
-        raises  PermanentFault naming a state that cannot be read
+        raises  PermanentFault naming a state that cannot be read, TransientFault when the store is away
+        """
+        self._saved = self._held = await self._store.load()
+        self._rules.restore(self._saved)
+        if POSITIONS in self._saved:
+            self._positions = read_state(POSITIONS, self._saved[POSITIONS], dict[str, StreamPosition])
+        if OWED in self._saved:
+            self._owed = read_state(OWED, self._saved[OWED], list[Event])
+        return dict(self._positions)
+
+    async def handle(self, batch: RawBatch) -> None:
+        """Returns when the backbone has stored every event that follows; waits for it if need be.
+
+        raises  PermanentFault after something broke off half way
         """
         async with self._turn:
+            if self._half_way:
+                raise PermanentFault(
+                    f"telemetry of {self._plant!r} broke off half way through earlier messages",
+                    hint="start it again: it goes on from what was saved",
+                )
+            self._half_way = True
+            evaluated = self._evaluated_apart(batch)
+            for part, _, _ in evaluated:
+                self._keep(part)
+            self._positions[batch.stream] = StreamPosition(batch.sequences[-1], batch.created)
+            for part, decoded, results in evaluated:
+                self._note(part, decoded, results)
+                await self._publish(self._events(results.facts))
+                if self._lake is not None:
+                    await self._lake.append(decoded.readings, results.facts, results.passed)
+                    await self._lake.append(results.derived, (), results.derived_passed)
+            self._half_way = False
+        for _, decoded, _ in evaluated:
+            for topic, payload in decoded.rebirths:
+                await self._ask(self._on_rebirth(topic, payload))
+            if decoded.contradicted:
+                await self._ask(self._on_contradicted())
+
+    async def tick(self) -> None:
+        """Let time pass for the rules: about once a second, while no message waits.
+
+        What follows from that no message brings again: it is saved with the state before it is told, and before
+        another message is taken in; waits for database and lake if need be.
+        """
+        async with self._saving:
+            async with self._turn:
+                if self._half_way:
+                    return
+                self._half_way = True
+                now = int(self._clock.now().timestamp() * 1_000_000)
+                results = self._rules.evaluation.tick(now)
+                self._owed += self._events(results.facts)
+                if self._lake is not None:
+                    await self._lake.append(results.derived, results.facts, results.derived_passed)
+                if results.facts:
+                    saved = self._to_be_saved()
+                    await _patiently("telemetry.state_waits", lambda: self._save(saved))
+                self._half_way = False
+                owed = self._owed[:]
+            await self._tell(owed)
+
+    async def checkpoint(self) -> dict[str, StreamPosition]:
+        """Save the state as it is now; the positions up to which no message is needed again.
+
+        raises  TransientFault when database or lake do not answer: nothing is lost, the next one makes up
+        """
+        async with self._saving:
+            async with self._turn:
+                if self._half_way:
+                    return {}
+                positions, exceptions, owed = dict(self._positions), list(self._exceptions), self._owed[:]
+                saved = self._to_be_saved()
+            if exceptions:
+                await self._desk.report(exceptions)
+                for record in exceptions:
+                    self._exceptions.pop(record, None)
+            await self._save(saved)
+            await self._tell(owed)
+        return positions
+
+    async def change(self, rules: Rules) -> None:
+        """Go on with other tags and rules, and with the state of those that stay.
+
+        raises  ConfigError when the lake cannot keep some tags: all stays as it was
+        """
+        async with self._turn:
+            if self._lake is not None:
+                self._lake.change(rules.tags)
+            rules.restore(self._rules.saved())
+            self._rules = rules
+            self._hold()  # what came before was evaluated by others
+
+    def _evaluated_apart(self, batch: RawBatch) -> list[_Evaluated]:
+        try:
+            return [self._evaluated(batch)]
+        except Exception:
+            _log.exception("telemetry.batch_broke_off", first=batch.position(0), messages=len(batch))
+            if self._since is None:
+                raise
+            return self._one_by_one(batch, self._since)
+
+    def _evaluated(self, batch: RawBatch) -> _Evaluated:
+        decoded = self._rules.decoder.decode(batch)
+        return batch, decoded, self._rules.evaluation.take(decoded.readings)
+
+    def _one_by_one(self, batch: RawBatch, since: Sequence[RawBatch]) -> list[_Evaluated]:
+        """From the state last held to this batch again, whose messages then come one at a time: those on which
+        the rules break off go to a person, and the rest goes on."""
+        self._rules.restore(self._held)
+        for before in since:
+            self._evaluated(before)
+        evaluated = []
+        for index in range(len(batch)):
+            held, message = self._rules.saved(), batch.part(index, index + 1)
             try:
-                await self._restore()
-            except TransientFault as fault:
-                _log.warning("telemetry state not loaded yet", fault=str(fault))
+                evaluated.append(self._evaluated(message))
+            except Exception as error:
+                self._rules.restore(held)
+                self._counted["broken"] += 1
+                cause = (
+                    f"telemetry broke off on this message: {type(error).__name__}; report it with the message"
+                )
+                self._except(message, 0, ExceptionKind.TECHNICAL_FAULT, cause)
+        return evaluated
 
-    async def handle(self, batch: Sequence[RawReading]) -> None:
-        """Returns when everything that follows from the batch is on disk, so that it can be acknowledged.
+    def _hold(self) -> None:
+        """The state as it is now is where to begin again when rules break off."""
+        self._held, self._since, self._since_bytes = self._rules.saved(), [], 0
 
-        raises  TransientFault when a part it needs does not answer; the batch is to be delivered again
-        """
-        async with self._turn:
-            await self._restore()
-            self._screen(batch)
-            await self._settle()
+    def _keep(self, batch: RawBatch) -> None:
+        if self._since is not None:
+            self._since.append(batch)
+            self._since_bytes += sum(map(len, batch.payloads))
+            if self._since_bytes > _MOST_KEPT_BYTES:
+                self._since = None
 
-    async def _restore(self) -> None:
-        if not self._restored:
-            await self._settle()  # so that what is loaded is not behind what was screened
-            self._screening.restore(await self._store.load())
-            self._restored = True
+    def _note(self, batch: RawBatch, decoded: Decoded, results: Results) -> None:
+        self._counted.update(msgspec.structs.asdict(decoded.counters), messages=len(batch))
+        for message, fault in decoded.faults:
+            self._except(batch, message, fault.kind, fault.cause)
+        for message, address, metric in decoded.unknown:
+            self._except(batch, message, ExceptionKind.UNKNOWN_TAG, _unknown(address, metric))
+        for message, kind, cause in results.faults:
+            self._except(batch, message, kind, cause)
 
-    def _screen(self, batch: Sequence[RawReading]) -> None:
-        try:
-            screened = self._screening.screen(batch)
-        except BaseException:
-            self._restored = False  # half a batch is in memory: go back to what was saved
-            raise
-        owed = self._owed
-        owed.events.update((event.id, event) for event in map(self._event, screened.breaches))
-        owed.exceptions.update(dict.fromkeys(screened.exceptions))
-        owed.changed |= screened.changed
-        owed.rebirths += screened.rebirths
-        owed.live += screened.live
-
-    async def _settle(self) -> None:
-        owed = self._owed
-        if owed.events:
-            await self._publisher.publish(list(owed.events.values()))
-            owed.events = {}
-        if owed.exceptions:
-            await self._desk.report(list(owed.exceptions))
-            owed.exceptions = {}
-        if owed.changed:
-            await self._store.save(owed.changed)
-            owed.changed = {}
-        rebirths, owed.rebirths = owed.rebirths, []
-        for topic, payload in rebirths:
-            await self._ask_rebirth(topic, payload)
-        live, owed.live = owed.live, []
-        if live and self._on_live:
-            self._on_live(live)
-
-    async def _ask_rebirth(self, topic: str, payload: bytes) -> None:
-        if self._on_rebirth is None:
-            return
-        try:
-            await self._on_rebirth(topic, payload)
-        except TechnicalFault as fault:
-            _log.warning("rebirth_not_sent", topic=topic, fault=str(fault))
-
-    def _event(self, breach: ThresholdExceeded) -> Event:
-        return THRESHOLD_EXCEEDED.make(
-            breach,
+    def _except(self, batch: RawBatch, message: int, kind: ExceptionKind, cause: str) -> None:
+        topic, payload = batch.topics[message], batch.payloads[message]
+        record = ExceptionRecord(
+            kind=kind,
             plant=self._plant,
-            source=self._source,
-            identity=(breach.physical_asset_id, breach.rule, rfc3339(breach.episode_start)),
-            time=breach.evidence.time,
+            source=shown(topic),
+            owner=OWNER,
+            cause=cause,
+            payload=payload[:_PAYLOAD_CUT],
+            ref=batch.position(message),
+            topic=topic if len(payload) <= _PAYLOAD_CUT else "",
         )
+        self._exceptions[record] = None
+
+    def _events(self, facts: Sequence[Value]) -> list[Event]:
+        """Equal facts of two tags of an asset are one event."""
+        events = (event_of(fact, plant=self._plant, source=self._source) for fact in facts)
+        return list({event.id: event for event in events}.values())
+
+    def _to_be_saved(self) -> dict[str, bytes]:
+        self._hold()
+        owed = {OWED: msgspec.msgpack.encode(self._owed)} if self._owed else {}
+        return self._held | {POSITIONS: msgspec.msgpack.encode(self._positions)} | owed
+
+    async def _save(self, saved: dict[str, bytes]) -> None:
+        changed = {key: value for key, value in saved.items() if self._saved.get(key) != value}
+        gone = self._saved.keys() - saved.keys()
+        if changed or gone:
+            if self._lake is not None:
+                await self._lake.flush()
+            await self._store.save(changed, gone)
+            self._saved = saved
+
+    async def _tell(self, owed: Sequence[Event]) -> None:
+        """What is owed, and saved."""
+        await self._publish(owed)
+        del self._owed[: len(owed)]
+
+    async def _publish(self, events: Sequence[Event]) -> None:
+        if events:
+            await _patiently("telemetry.events_wait", lambda: self._publisher.publish(events))
+
+    async def _ask(self, sending: Awaitable[None]) -> None:
+        try:
+            await sending
+        except TechnicalFault as fault:
+            _log.warning("telemetry.command_not_sent", fault=str(fault))
+
+
+async def _patiently(waits: str, do: Callable[[], Awaitable[None]]) -> None:
+    attempt = 0
+    while True:
+        try:
+            return await do()
+        except TransientFault as fault:
+            pause_s = fault.retry_after_s or _BACKOFF_S[min(attempt, len(_BACKOFF_S) - 1)]
+            _log.warning(waits, fault=str(fault))
+            await asyncio.sleep(pause_s)
+            attempt += 1
+
+
+def _unknown(address: str, metric: str) -> str:
+    what = f"metric {shown(metric)!r} of {shown(address)!r}" if metric else f"{shown(address)!r}"
+    return f"{what} is not in the tag list; add a row, or stop it"

@@ -1,108 +1,112 @@
-"""Limit rules as a plant declares them in YAML, and what they come to on each tag.
+"""Rules as a plant declares them in YAML, and what they come to on each tag.
 
 rules:
-  - id: hydraulic-pressure-high
+  - id: hydraulic-pressure-high             # unique
     version: "1"
     property: hydraulic_pressure            # or `tag: P07.PRESSURE` and no applies_to
     applies_to: {asset_class: press}        # or {tags: [P07.PRESSURE, P08.PRESSURE]}
-    kind: high                              # or low
-    limit: 210
-    unit: BAR                               # of limit and hysteresis
-    hysteresis: 5                           # default 0
-    debounce_s: 30                          # default 0
-    severity: 800                           # 1 to 1000, as in OPC UA
-    overrides:                              # by physical asset
+    kind: high                              # one of KINDS; its module says what else there is
+    ...
+    overrides:                              # by physical asset, what is other there
       PRESS-07: {limit: 200}
+derived:                                    # virtual tags, see `derived.py`; rules apply to them too
+  - ...
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import timedelta
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from lineshaft.core.errors import ContractViolation
-from lineshaft.core.quantity import UNITS, Quantity, convert
-from lineshaft.core.values import Value
+import msgspec
+
 from lineshaft.model.condition import LimitKind
+from lineshaft.model.equipment_state import PackMLState
+from lineshaft.telemetry.counters import COUNTERS
 from lineshaft.telemetry.declaration import Findings, LineOf, Section
-from lineshaft.telemetry.limits import Limit
-from lineshaft.telemetry.tags import Tag, TagList, nearest
+from lineshaft.telemetry.declared import SHARED, Kind, Spec, declared
+from lineshaft.telemetry.derived import DerivedSpec, DerivedValue, read_derived
+from lineshaft.telemetry.limits import Limit, Limits
+from lineshaft.telemetry.missing import MISSING
+from lineshaft.telemetry.rates import Rates
+from lineshaft.telemetry.state_watch import StateSpec
+from lineshaft.telemetry.states import STATES
+from lineshaft.telemetry.tags import TagList
+from lineshaft.telemetry.watch import Derivation, Watch
+from lineshaft.telemetry.windows import StateOf, Window, Windows
 
-__all__ = ["LimitRule", "Override", "RuleSet", "read_rules"]
+__all__ = ["KINDS", "RuleSet", "read_rules"]
 
-_LONGEST_DEBOUNCE_S = 31 * 86400
-_FIELDS = (
-    "id",
-    "version",
-    "property",
-    "tag",
-    "applies_to",
-    "kind",
-    "limit",
-    "unit",
-    "hysteresis",
-    "debounce_s",
-    "severity",
-    "overrides",
-)
-
-
-class Override(Value, frozen=True, kw_only=True):
-    """What one asset has other than its class; None where it has not. Units as in the rule."""
-
-    limit: float | None = None
-    hysteresis: float | None = None
-    debounce_s: float | None = None
-    severity: int | None = None
-
-
-class LimitRule(Value, frozen=True, kw_only=True):
-    """One declared rule. tags: the names of all tags it applies to; overrides by physical asset."""
-
-    id: str
-    version: str
-    tags: list[str]
-    kind: LimitKind
-    limit: float
-    unit: str
-    hysteresis: float
-    debounce_s: float
-    severity: int
-    overrides: dict[str, Override]
-
-    def on(self, tag: Tag) -> Limit:
-        """The limit in the tag's target unit. raises ContractViolation for a unit of another dimension"""
-        own = self.overrides.get(tag.physical_asset_id, Override())
-        limit = self.limit if own.limit is None else own.limit
-        hysteresis = self.hysteresis if own.hysteresis is None else own.hysteresis
-        debounce_s = self.debounce_s if own.debounce_s is None else own.debounce_s
-        towards = -hysteresis if self.kind is LimitKind.HIGH else hysteresis
-        return Limit(
-            rule=self.id,
-            rule_version=self.version,
-            kind=self.kind,
-            limit=_converted(Decimal(repr(limit)), self.unit, tag.target_unit),
-            release=_converted(Decimal(repr(limit)) + Decimal(repr(towards)), self.unit, tag.target_unit),
-            unit=tag.target_unit,
-            debounce=timedelta(seconds=debounce_s),
-            severity=self.severity if own.severity is None else own.severity,
-        )
+KINDS: dict[str, Kind[Any]] = {
+    "high": Limits(LimitKind.HIGH),
+    "low": Limits(LimitKind.LOW),
+    "rise": Rates(LimitKind.RISE),
+    "fall": Rates(LimitKind.FALL),
+    "window": Windows(),
+    "state": STATES,
+    "counter": COUNTERS,
+    "missing": MISSING,
+}
 
 
 class RuleSet:
-    """All rules of a plant, and the limits they come to, by tag."""
+    """All rules of a plant.
 
-    def __init__(self, rules: list[LimitRule], tags: TagList) -> None:
-        self.rules = rules
-        self._limits: dict[str, list[Limit]] = {}
-        for rule in rules:
-            for name in rule.tags:
-                if tag := tags.get(name):
-                    self._limits.setdefault(name, []).append(rule.on(tag))
+    tags   the tag list, then the virtual tags
+    specs  of every kind, in the order of the document
+    """
+
+    def __init__(
+        self, tags: TagList, specs: Mapping[str, Sequence[Spec]], derived: Sequence[DerivedSpec] = ()
+    ) -> None:
+        self.tags = tags
+        self.specs = specs
+        self._derived = derived
+        self._levels: dict[str, list[Limit]] = {}
+        for limit in self.levels():
+            self._levels.setdefault(limit.tag.tag, []).append(limit)
 
     def limits(self, tag: str) -> list[Limit]:
-        return self._limits.get(tag, [])
+        """High and low ones."""
+        return self._levels.get(tag, [])
+
+    def levels(self) -> list[Limit]:
+        """Limits on values."""
+        return [*self._of("high"), *self._of("low")]
+
+    def rates(self) -> list[Limit]:
+        """Limits on the speed of their change."""
+        return [*self._of("rise"), *self._of("fall")]
+
+    def windows(self) -> list[Window]:
+        """Of a tag that a state rule reads, with what its values mean."""
+        specs: Sequence[StateSpec] = self._of("state")
+        states = {spec.tag.tag: _state_of(spec.states) for spec in specs}
+        return [
+            msgspec.structs.replace(window, state_of=states.get(window.tag.tag))
+            for window in self._of("window")
+        ]
+
+    def watches(self) -> list[Watch]:
+        """New ones, for all other kinds."""
+        return [
+            watch
+            for name, kind in KINDS.items()
+            if not isinstance(kind, Limits | Windows)
+            for watch in kind.watches(self._of(name))
+        ]
+
+    def derivations(self) -> list[Derivation]:
+        """New ones, in the order of the virtual tags."""
+        return [DerivedValue(spec) for spec in self._derived]
+
+    def _of(self, kind: str) -> Sequence[Any]:
+        return self.specs.get(kind, ())
+
+
+def _state_of(states: Mapping[int, int]) -> StateOf:
+    names = {raw: PackMLState(state).name.capitalize() for raw, state in states.items()}
+    return lambda value: names.get(int(value)) if value == int(value) else None
 
 
 def read_rules(
@@ -112,7 +116,7 @@ def read_rules(
     file: str,
     line_of: LineOf | Mapping[tuple[str | int, ...], int] | None = None,
 ) -> RuleSet:
-    """The rules of a parsed YAML document `{"rules": [...]}`.
+    """The rules of a parsed YAML document.
 
     line_of  line of a path in the document, e.g. ("rules", 0, "limit"); a path it does not know is looked up
              by its parents
@@ -120,126 +124,19 @@ def read_rules(
     """
     lines: LineOf | None = line_of.get if isinstance(line_of, Mapping) else line_of
     findings = Findings(file, lines)
-    root = Section(findings, (), document, ("rules",))
-    rules: list[LimitRule] = []
+    root = Section(findings, (), document, ("rules", "derived"))
+    derived = read_derived(root, tags)
+    tags = TagList([*tags, *(spec.tag for spec in derived)])
+    specs: dict[str, list[Spec]] = {}
     first: dict[str, int] = {}
-    for index, section in enumerate(root.sections("rules", _FIELDS)):
-        rule = _rule(section, tags)
-        name = section.mapping.get("id")
-        if isinstance(name, str) and name in first:
-            section.refuse("id", f"{name!r} is already rule {first[name]}; give each rule its own id")
-        elif isinstance(name, str):
-            first[name] = index
-        if rule is not None:
-            rules.append(rule)
+    for index, any_kind in enumerate(root.sections("rules", None)):
+        name = any_kind.choice("kind", list(KINDS))
+        section = any_kind.only((*SHARED, *KINDS[name].fields))
+        rule = declared(section, KINDS[name], tags)
+        if rule.id in first:
+            section.refuse("id", f"{rule.id!r} is already rule {first[rule.id]}; give each rule its own id")
+        elif rule.id:
+            first[rule.id] = index
+        specs.setdefault(name, []).extend(KINDS[name].read(rule))
     findings.raise_if_any(f"rules in {file}")
-    return RuleSet(rules, tags)
-
-
-def _rule(section: Section, tags: TagList) -> LimitRule | None:
-    before = section.findings.count
-    applied = _applied(section, tags)
-    unit = section.text("unit")
-    if unit and unit not in UNITS:
-        section.refuse("unit", f"{unit!r} is no known UNECE Rec 20 code{nearest(unit.upper(), UNITS)}")
-    rule = LimitRule(
-        id=section.text("id"),
-        version=section.text("version", whole_number_too=True),
-        tags=[tag.tag for tag in applied],
-        kind=LimitKind(section.choice("kind", [str(kind) for kind in LimitKind])),
-        limit=section.number("limit"),
-        unit=unit,
-        hysteresis=section.number("hysteresis", default=0.0, at_least=0.0),
-        debounce_s=section.number("debounce_s", default=0.0, at_least=0.0, at_most=_LONGEST_DEBOUNCE_S),
-        severity=section.whole("severity", 1, 1000),
-        overrides=_overrides(section, applied),
-    )
-    if section.findings.count > before:
-        return None
-    for tag in applied:
-        try:
-            rule.on(tag)
-        except ContractViolation as error:
-            section.refuse("unit", f"on tag {tag.tag!r}: {error.message}; give the limit in another unit")
-    return rule if section.findings.count == before else None
-
-
-def _applied(section: Section, tags: TagList) -> list[Tag]:
-    """The tags that the rule names, by `tag` or by `property` and `applies_to`."""
-    given = section.mapping
-    if ("tag" in given) == ("property" in given):
-        section.refuse("tag", "give either tag, or property with applies_to")
-        return []
-    if "tag" in given:
-        if "applies_to" in given:
-            section.refuse("applies_to", "is for rules on a property; a rule on a tag applies to that tag")
-        return list(_named(section, "tag", [section.text("tag")], tags))
-    wanted = section.text("property")
-    properties = dict.fromkeys(tag.property for tag in tags)
-    scope = section.section("applies_to", ("asset_class", "tags"))
-    if wanted and wanted not in properties:
-        section.refuse("property", f"{wanted!r} is no property of any tag{nearest(wanted, properties)}")
-    elif scope is not None and ("asset_class" in scope.mapping) == ("tags" in scope.mapping):
-        section.refuse("applies_to", "give either asset_class or tags")
-    elif scope is not None and "tags" in scope.mapping:
-        return [tag for tag in _named(scope, "tags", scope.texts("tags"), tags) if _has(scope, tag, wanted)]
-    elif scope is not None:
-        return _of_class(scope, wanted, tags)
-    return []
-
-
-def _of_class(scope: Section, wanted: str, tags: TagList) -> list[Tag]:
-    name = scope.text("asset_class")
-    classes = dict.fromkeys(tag.asset_class for tag in tags if tag.asset_class)
-    if name and name not in classes:
-        scope.refuse("asset_class", f"no tag has asset class {name!r}{nearest(name, classes)}")
-        return []
-    found = [tag for tag in tags if tag.asset_class == name and tag.property == wanted]
-    if name and not found:
-        scope.refuse(
-            "asset_class", f"no tag of asset class {name!r} has property {wanted!r}; add one or drop the rule"
-        )
-    return found
-
-
-def _named(section: Section, field: str, names: list[str], tags: TagList) -> Iterator[Tag]:
-    for name in dict.fromkeys(names):
-        if tag := tags.get(name):
-            yield tag
-        elif name:
-            section.refuse(field, f"{name!r} is no tag of the tag list{nearest(name, tags.names)}")
-
-
-def _has(scope: Section, tag: Tag, wanted: str) -> bool:
-    if tag.property == wanted:
-        return True
-    scope.refuse("tags", f"{tag.tag!r} has property {tag.property!r}, not {wanted!r}; take it off the list")
-    return False
-
-
-def _overrides(section: Section, applied: list[Tag]) -> dict[str, Override]:
-    if "overrides" not in section.mapping:
-        return {}
-    assets = list(dict.fromkeys(tag.physical_asset_id for tag in applied))
-    by_asset = section.section("overrides", None)
-    found: dict[str, Override] = {}
-    if by_asset is None:
-        return found
-    for asset in by_asset.mapping:
-        if asset not in assets and applied:
-            by_asset.refuse(asset, f"the rule applies to no tag of asset {asset!r}{nearest(asset, assets)}")
-        own = by_asset.section(asset, ("limit", "hysteresis", "debounce_s", "severity"))
-        if own is not None:
-            found[asset] = Override(
-                limit=own.number("limit") if "limit" in own.mapping else None,
-                hysteresis=own.number("hysteresis", at_least=0.0) if "hysteresis" in own.mapping else None,
-                debounce_s=own.number("debounce_s", at_least=0.0, at_most=_LONGEST_DEBOUNCE_S)
-                if "debounce_s" in own.mapping
-                else None,
-                severity=own.whole("severity", 1, 1000) if "severity" in own.mapping else None,
-            )
-    return found
-
-
-def _converted(value: Decimal, source: str, target: str) -> float:
-    return float(convert(Quantity(value=value, unit=source), target).value)
+    return RuleSet(tags, specs, derived)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 
-from lineshaft.core.values import Quality
+from lineshaft.telemetry.readings import BAD, GOOD, STALE, UNCERTAIN
 from lineshaft.telemetry.sparkplug_b_pb2 import Metric
 
-__all__ = ["BOOLEAN", "number", "quality"]
+__all__ = ["BOOLEAN", "FLOATS", "INTEGERS", "is_protocol", "number", "quality"]
 
 BOOLEAN = 11
 # datatype: (bits, signed)
-_INTEGERS = {
+INTEGERS = {
     1: (8, True),
     2: (16, True),
     3: (32, True),
@@ -25,7 +25,7 @@ _INTEGERS = {
     7: (32, False),
     8: (64, False),
 }
-_FLOATS = (9, 10)
+FLOATS = (9, 10)
 _NAMES = (
     *("Unknown", "Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64", "Float", "Double"),
     *("Boolean", "String", "DateTime", "Text", "UUID", "DataSet", "Bytes", "File", "Template", "PropertySet"),
@@ -41,7 +41,14 @@ _NAMES = (
     ),
 )
 _WIDTHS = {"int_value": 32, "long_value": 64}
-_GOOD, _BAD, _STALE = 192, 0, 500
+_PROTOCOL = ("bdSeq", "Node Control/", "Device Control/")
+_GOOD = 192
+_GRADES = {_GOOD: GOOD, 0: BAD, 500: STALE}
+
+
+def is_protocol(name: str) -> bool:
+    """Metrics of the protocol itself, never values of a machine."""
+    return name.startswith(_PROTOCOL)
 
 
 def number(metric: Metric, datatype: int) -> float:
@@ -53,22 +60,23 @@ def number(metric: Metric, datatype: int) -> float:
     field = metric.WhichOneof("value")
     if metric.is_null or field is None:
         return math.nan
-    if field in ("float_value", "double_value") and (datatype in _FLOATS or datatype == 0):
+    if field in ("float_value", "double_value") and (datatype in FLOATS or datatype == 0):
         value = float(getattr(metric, field))
         if math.isfinite(value):
             return value
         raise ValueError("is not a finite number; send is_null when there is no value")
     if field == "boolean_value" and datatype in (BOOLEAN, 0):
         return 1.0 if metric.boolean_value else 0.0
-    if field in _WIDTHS and datatype in _INTEGERS:
+    if field in _WIDTHS and datatype in INTEGERS:
         return float(_integer(getattr(metric, field), _WIDTHS[field], datatype))
     if field in _WIDTHS and datatype == 0:
         raise ValueError("has no datatype in message or birth, so its sign is unknown; send a complete birth")
     raise ValueError(_refusal(field, datatype))
 
 
-def quality(metric: Metric, value: float) -> Quality:
-    """From the property `Quality` (192 good, 0 bad, 500 stale); good without one, bad for a null.
+def quality(metric: Metric, value: float) -> int:
+    """Index in QUALITIES, from the property `Quality` (192 good, 0 bad, 500 stale); good without one, bad for
+    a null.
 
     value  as number() gave it
     """
@@ -77,13 +85,12 @@ def quality(metric: Metric, value: float) -> Quality:
         for key, given in zip(metric.properties.keys, metric.properties.values, strict=False):
             if key == "Quality":
                 code = given.long_value if given.HasField("long_value") else given.int_value
-    if code == _GOOD:
-        return Quality.BAD if math.isnan(value) else Quality.GOOD
-    return {_BAD: Quality.BAD, _STALE: Quality.STALE}.get(code, Quality.UNCERTAIN)
+    grade = _GRADES.get(code, UNCERTAIN)
+    return BAD if grade == GOOD and math.isnan(value) else grade
 
 
 def _integer(raw: int, width: int, datatype: int) -> int:
-    bits, signed = _INTEGERS[datatype]
+    bits, signed = INTEGERS[datatype]
     if raw < 1 << bits:
         return raw - (1 << bits) if signed and raw >> (bits - 1) else raw
     if signed and raw >= (1 << width) - (1 << (bits - 1)):
@@ -96,6 +103,6 @@ def _refusal(field: str, datatype: int) -> str:
         what = "a Template" if field == "template_value" else "a DataSet"
         return f"is {what}, which is not taken; publish its members as metrics of their own"
     name = _NAMES[datatype] if datatype < len(_NAMES) else f"of datatype {datatype}"
-    if datatype in _INTEGERS or datatype in _FLOATS or datatype == BOOLEAN:
+    if datatype in INTEGERS or datatype in FLOATS or datatype == BOOLEAN:
         return f"is declared {name} but sent as {field}; correct the device's encoder"
     return f"is {name} (in {field}), and a tag needs a number; leave it out of the tag list"

@@ -6,22 +6,22 @@ declares names, aliases and datatypes that later messages leave out.
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterable
 from enum import Enum
 
 import msgspec
 
-from lineshaft.core.values import RawReading
-from lineshaft.telemetry.sparkplug_b_pb2 import Payload
+from lineshaft.telemetry.sparkplug_b_pb2 import Metric, Payload
+from lineshaft.telemetry.sparkplug_metric import is_protocol
 
-__all__ = ["Birth", "Cursor", "Order", "Session", "birth_of", "death_number"]
+__all__ = ["Birth", "Cursor", "Held", "Order", "Session", "birth_of", "death_number"]
 
 _SEQ = 256
 
 
 class Order(Enum):
     NEXT = "next"
-    GAP = "gap"
+    AHEAD = "ahead"
     REPEATED = "repeated"
 
 
@@ -31,19 +31,36 @@ class Birth(msgspec.Struct):
     names: dict[int, str] = {}
     datatypes: dict[str, int] = {}
 
+    def name_of(self, metric: Metric) -> str | None:
+        """None for an alias that was not declared, and for a name that is no text."""
+        name: object = metric.name or (self.names.get(metric.alias) if metric.HasField("alias") else None)
+        return name if isinstance(name, str) else None
+
+    def speaks_of_machine(self, metrics: Iterable[Metric]) -> bool:
+        """Whether there is more among them than the protocol's own."""
+        return any(not is_protocol(self.name_of(metric) or "") for metric in metrics)
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A message that came before one that should precede it. kind: type of the message"""
+
+    kind: str
+    address: str
+    payload: bytes
+    seq: int
+
 
 class Cursor(msgspec.Struct):
-    """The small part of a session, saved with every batch.
+    """The small part of a session, saved whenever it moved.
 
-    online        a birth of the edge node came, and no death since
-    bd_seq        pairs a death with its birth
-    born_ms       timestamp of the birth, ms since 1970
-    seq           of the last message, None before any
-    sent_ms       timestamp of the last message, ms since 1970
-    doubted       addresses of which messages were lost since their birth: their aliases may have changed
-    stream,
-    position      of the last message taken, and
-    received_at   when it was stored: what is not after it was taken before
+    online    a birth of the edge node came, and no death since
+    bd_seq    pairs a death with its birth
+    born_ms   timestamp of the birth, ms since 1970
+    seq       of the last message taken, None before any
+    sent_ms   timestamp of the last message taken, ms since 1970
+    doubted   addresses of which messages were lost since their birth: their aliases may have changed
+    held      messages that wait for others, in the order in which they came
+    until_us  µs since 1970: what is stored from then on no longer waits
     """
 
     online: bool = False
@@ -52,37 +69,33 @@ class Cursor(msgspec.Struct):
     seq: int | None = None
     sent_ms: int = 0
     doubted: set[str] = set()
-    stream: str = ""
-    position: int = 0
-    received_at: datetime | None = None
+    held: list[Held] = []
+    until_us: int = 0
 
-    def pass_by(self, raw: RawReading) -> bool:
-        """Take note of a message's position; False for one that the backbone delivers again.
-
-        A stream that was made anew counts from 1 but stores later: it is not taken for a repeat.
-        """
-        stream, _, digits = raw.position.rpartition(":")
-        if not digits.isdecimal():
-            return True
-        position = int(digits)
-        known = self.received_at
-        if stream == self.stream and known and position <= self.position and raw.received_at <= known:
-            return False
-        self.stream, self.position, self.received_at = stream, position, raw.received_at
-        return True
-
-    def follow(self, payload: Payload) -> Order:
-        """Check seq and move on; a repeat moves nothing."""
-        if not payload.HasField("seq"):
+    def order(self, seq: int | None, sent_ms: int) -> Order:
+        """How a message of this seq follows the last one; without seq it always does."""
+        if seq is None or self.seq is None or seq == (self.seq + 1) % _SEQ:
             return Order.NEXT
-        before, order = self.seq, Order.NEXT
-        if before is not None and payload.seq != (before + 1) % _SEQ:
-            behind = (before - payload.seq) % _SEQ < _SEQ // 2
-            if behind and payload.timestamp <= self.sent_ms:
-                return Order.REPEATED
-            order = Order.GAP
-        self.seq, self.sent_ms = payload.seq, payload.timestamp
-        return order
+        behind = (self.seq - seq) % _SEQ < _SEQ // 2
+        return Order.REPEATED if behind and sent_ms <= self.sent_ms else Order.AHEAD
+
+    def move(self, seq: int | None, sent_ms: int) -> None:
+        if seq is not None:
+            self.seq, self.sent_ms = seq, sent_ms
+
+    def following(self) -> Held | None:
+        """The held message that is next now, taken out."""
+        wanted = -1 if self.seq is None else (self.seq + 1) % _SEQ
+        for place, held in enumerate(self.held):
+            if held.seq == wanted:
+                return self.held.pop(place)
+        return None
+
+    def release(self) -> list[Held]:
+        """All that is held, taken out, in order of seq."""
+        held, self.held = self.held, []
+        start = self.seq or 0
+        return sorted(held, key=lambda one: (one.seq - start) % _SEQ)
 
 
 class Session(msgspec.Struct):

@@ -4,22 +4,27 @@ limit/<rule>/<tag>                one rule on one tag: written when an episode s
 seen/<topic>                      device time of the last reading taken, per tag that a rule watches
 sparkplug/cursor/<group>/<node>   where the session of an edge node stands
 sparkplug/births/<group>/<node>   its metric names, aliases and datatypes
+owed                              events that no message brings again, to be told after the save
+positions                         the last message of each stream that is in the state above
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Protocol, TypeVar
 
 import msgspec
 
 from lineshaft.core.errors import PermanentFault
 
-__all__ = ["BIRTHS", "CURSOR", "LIMIT", "SEEN", "StateStore", "read_state"]
+__all__ = ["BIRTHS", "CURSOR", "LIMIT", "OWED", "POSITIONS", "SEEN", "StateStore", "read_state"]
 
 LIMIT = "limit/"
 SEEN = "seen/"
 CURSOR = "sparkplug/cursor/"
 BIRTHS = "sparkplug/births/"
+POSITIONS = "positions"
+OWED = "owed"
 
 T = TypeVar("T")
 
@@ -31,8 +36,9 @@ class StateStore(Protocol):
         """Everything saved. raises TransientFault"""
         ...
 
-    async def save(self, changed: dict[str, bytes]) -> None:
-        """All of `changed` in one transaction, on disk when this returns; other keys stay as they are.
+    async def save(self, changed: Mapping[str, bytes], gone: Collection[str]) -> None:
+        """All in one transaction, on disk when this returns: `changed` is written, `gone` is deleted, other
+        keys stay as they are.
 
         raises  TransientFault when nothing was saved
         """

@@ -4,31 +4,42 @@ A CSV file with one row per tag. `topic` is the MQTT topic of a JSON device, or 
 `group/edge_node` or `group/edge_node/device`; `metric` is the Sparkplug metric name or the member of `values`
 in JSON, empty for `value`. `unit` is what the device sends, `target_unit` what readings and events are given
 in (the same, if empty), both UNECE Rec 20 codes. `asset_class`, optional, is what rules may apply to.
+
+`deadband`, optional, in target_unit, thins what goes to the lake: a good reading that differs by no more from
+the last one that went there is left out. Rules, windows and live values see all readings. `keep`, optional,
+is the class under which the lake keeps them, `standard` if empty.
 """
 
 from __future__ import annotations
 
 import csv
 import difflib
-from collections.abc import Iterable, Iterator
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from io import StringIO
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from lineshaft.core.errors import ConfigError, ContractViolation
 from lineshaft.core.quantity import UNITS, Quantity, convert
 from lineshaft.core.values import Value
+from lineshaft.core.yamlfile import YamlFile
 
 __all__ = ["COLUMNS", "Tag", "TagList", "nearest", "parse_tags", "read_tags", "scaling"]
 
 _REQUIRED = ("tag", "topic", "metric", "property", "equipment_id", "physical_asset_id", "unit")
-_MAY_BE_EMPTY = {"metric", "target_unit", "asset_class"}
-COLUMNS = (*_REQUIRED, "target_unit", "asset_class")
+_OPTIONAL = ("target_unit", "asset_class", "deadband", "keep")
+_MAY_BE_EMPTY = {"metric", *_OPTIONAL}
+COLUMNS = (*_REQUIRED, *_OPTIONAL)
 _LONGEST_KEY = 200
+_Row: TypeAlias = tuple[int, dict[str | None, str | None]]
+_KEEP = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
 class Tag(Value, frozen=True, kw_only=True):
-    """One value of one device. metric and target_unit are filled in where the file leaves them empty."""
+    """One value of one device. What may be empty in the file is filled in."""
 
     tag: str
     topic: str
@@ -39,6 +50,8 @@ class Tag(Value, frozen=True, kw_only=True):
     unit: str
     target_unit: str
     asset_class: str = ""
+    deadband: float = 0.0
+    keep: str = "standard"
 
 
 class TagList:
@@ -62,7 +75,9 @@ class TagList:
 
 
 def read_tags(path: Path) -> TagList:
-    """parse_tags on a file. raises ConfigError, also when the file cannot be read"""
+    """parse_tags on a file, or the same of a YAML file. raises ConfigError, also when it cannot be read"""
+    if path.suffix in (".yaml", ".yml"):
+        return _bound(_yaml_rows(YamlFile(path)), str(path))
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -79,7 +94,7 @@ def parse_tags(text: str, *, file: str) -> TagList:
     """
     reader = csv.DictReader(StringIO(text, newline=""), strict=True)
     findings: list[str] = []
-    rows: list[tuple[int, dict[str | None, str | None]]] = []
+    rows: list[_Row] = []
     try:
         findings += [f"{file}:1: {what}" for what in _header(reader.fieldnames or [])]
         if not findings:
@@ -87,6 +102,43 @@ def parse_tags(text: str, *, file: str) -> TagList:
                 rows.append((reader.line_num, dict(row)))
     except csv.Error as error:
         findings.append(f"{file}:{reader.line_num}: {error}; quote the cell or remove the character")
+    return _bound(rows, file, findings)
+
+
+def _yaml_rows(file: YamlFile) -> list[_Row]:
+    """Of a document `{"tags": [...]}`: each row a mapping with the columns of the CSV file; empty ones may be
+    left out.
+
+    raises  ConfigError
+    """
+    declared = file.data.get("tags") if isinstance(file.data, dict) else None
+    findings, rows = [], []
+    if not isinstance(declared, list) or set(file.data) != {"tags"}:
+        findings = [f"{file.path}:1: expected a list under `tags`, and nothing else"]
+        declared = []
+    for index, row in enumerate(declared):
+        place: list[str | int] = ["tags", index]
+        if not isinstance(row, dict):
+            findings.append(f"{file.where(place)}: {row!r:.60} is no mapping of columns")
+            continue
+        findings += [f"{file.where([*place, name])}: {what}" for name, what in _columns(row)]
+        cells = dict.fromkeys(COLUMNS, "") | {name: str(cell) for name, cell in row.items()}
+        rows.append((file.line(place) or 1, cells))
+    if findings:
+        raise ConfigError(f"tag list {file.path} has {len(findings)} errors", findings=findings)
+    return rows
+
+
+def _columns(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, cell in row.items():
+        if name not in COLUMNS:
+            yield name, f"{name!r} is unknown{nearest(name, COLUMNS) or '; known: ' + ', '.join(COLUMNS)}"
+        elif not isinstance(cell, str | int | float) or isinstance(cell, bool):
+            yield name, f"{name} is {cell!r:.60}; expected text or a number"
+
+
+def _bound(rows: Iterable[_Row], file: str, findings: Sequence[str] = ()) -> TagList:
+    findings = list(findings)
     tags: dict[str, tuple[int, Tag]] = {}
     sources: dict[tuple[str, str], tuple[int, Tag]] = {}
     for line, row in rows:
@@ -143,6 +195,10 @@ def _row(row: dict[str | None, str | None]) -> Iterator[str]:
         elif len(cell) > _LONGEST_KEY:
             yield f"{column} is {len(cell)} characters long; at most {_LONGEST_KEY}"
     yield from _topic((row.get("topic") or "").strip())
+    yield from _deadband((row.get("deadband") or "").strip())
+    keep = (row.get("keep") or "").strip()
+    if keep and not _KEEP.fullmatch(keep):
+        yield f"keep {keep!r} is no name; use lower-case letters, digits, - and _"
     yield from _units((row.get("unit") or "").strip(), (row.get("target_unit") or "").strip())
 
 
@@ -151,6 +207,15 @@ def _topic(topic: str) -> Iterator[str]:
         yield f"topic {topic!r} is a Sparkplug message topic; write the address group/edge_node/device"
     elif any(wildcard in topic for wildcard in "+#"):
         yield f"topic {topic!r} has a wildcard; a tag has one source, write its topic in full"
+
+
+def _deadband(cell: str) -> Iterator[str]:
+    try:
+        usable = math.isfinite(float(cell or 0)) and float(cell or 0) >= 0
+    except ValueError:
+        usable = False
+    if not usable:
+        yield f"deadband {cell!r} is no number of at least 0; write it in target_unit, with a point"
 
 
 def _units(unit: str, target: str) -> Iterator[str]:
@@ -174,7 +239,8 @@ def _tag(row: dict[str | None, str | None]) -> Tag:
     cells = {column: (row.get(column) or "").strip() for column in COLUMNS}
     cells["metric"] = cells["metric"] or "value"
     cells["target_unit"] = cells["target_unit"] or cells["unit"]
-    return Tag(**cells)
+    deadband, keep = float(cells.pop("deadband") or 0), cells.pop("keep") or "standard"
+    return Tag(**cells, deadband=deadband, keep=keep)
 
 
 def _repeats(

@@ -19,7 +19,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setenv("LINESHAFT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("lineshaft.app.bench.node_red.sysconfig.get_path", lambda name: str(folder))
+    monkeypatch.setattr("lineshaft.app.bench.npm.sysconfig.get_path", lambda name: str(folder))
     return folder
 
 

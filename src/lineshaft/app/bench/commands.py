@@ -1,4 +1,4 @@
-"""`lineshaft bench processes | calls | all`."""
+"""`lineshaft bench processes | calls | telemetry | all`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from lineshaft.app.bench.calls import bench_calls
 from lineshaft.app.bench.databases import Databases, Kind, databases
 from lineshaft.app.bench.node_red import NodeRed
 from lineshaft.app.bench.processes import bench_processes
+from lineshaft.app.bench.telemetry.peers import NAMES, found_peers
+from lineshaft.app.bench.telemetry.works import Work, bench_telemetry
 from lineshaft.core.errors import TransientFault
 
 __all__ = ["bench"]
@@ -29,6 +31,8 @@ _ENDED_BY_SIGTERM = 143
 _SET_UP_S = 60.0
 _WAITING_S = 600.0
 _ROUNDS_AND_SIDES = 20  # rounds, sides and databases of one bench, generously
+_TELEMETRY_S = 1800.0
+_LOADS = 200  # of one work, generously
 
 bench = typer.Typer(
     help="Measure this machine: three rounds, their medians, beside what one would use instead.",
@@ -79,6 +83,37 @@ def calls_command(
     _show(found["calls"] if as_json else found, as_json)
 
 
+@bench.command("telemetry")
+def telemetry_command(
+    as_json: JsonOption = False,
+    seconds: Annotated[float, typer.Option(min=0.2, max=60, help="Of each load.")] = 1.0,
+    work: Annotated[str, typer.Option(help=f"Some of {', '.join(Work)}, separated by commas.")] = "",
+    peers: Annotated[
+        bool,
+        typer.Option(
+            help="Measure beside Node-RED, Pathway and mq-bridge, which npm and uv install into the cache at"
+            " the first time."
+        ),
+    ] = True,
+) -> None:
+    """The highest load that telemetry sustains, its latency, and what others do of the same work."""
+    works = _works(work)
+    beside = found_peers() if peers and {Work.SINGLE, Work.BATCHES} & set(works) else dict.fromkeys(NAMES)
+
+    async def measure() -> dict[str, Any]:
+        return await bench_telemetry(works, seconds, beside)
+
+    _show(_run(measure, _TELEMETRY_S + len(works) * _LOADS * seconds), as_json)
+
+
+def _works(asked: str) -> list[Work]:
+    names = [name.strip() for name in asked.split(",") if name.strip()]
+    unknown = [name for name in names if name not in list(Work)]
+    if unknown:
+        raise typer.BadParameter(f"{unknown[0]!r} is none of {', '.join(Work)}", param_hint="--work")
+    return [work for work in Work if not names or work in names]
+
+
 @bench.command("all")
 def all_command(
     as_json: JsonOption = False,
@@ -88,7 +123,7 @@ def all_command(
     node_red: NodeRedOption = True,
     waiting: WaitingOption = 20_000,
 ) -> None:
-    """Every bench, one after the other."""
+    """Processes and calls, one after the other."""
     benches: dict[str, Bench] = {
         "processes": partial(bench_processes, waiting=waiting),
         "calls": _calls(node_red),
@@ -101,19 +136,31 @@ def _calls(beside_node_red: bool) -> Bench:
 
 
 def _measured(benches: Mapping[str, Bench], seconds: float, store: Kind, postgres_url: str) -> dict[str, Any]:
-    async def measure(found: Databases) -> dict[str, Any]:
+    within_s = len(benches) * (_SET_UP_S + _ROUNDS_AND_SIDES * seconds) + _WAITING_S
+    with _ended_by_sigterm(), databases(store, postgres_url) as found:
+
+        async def measure() -> dict[str, Any]:
+            return {name: await bench(found, seconds) for name, bench in benches.items()}
+
+        return _run(measure, within_s)
+
+
+def _run(measure: Callable[[], Awaitable[dict[str, Any]]], within_s: float) -> dict[str, Any]:
+    """raises  TransientFault when it does not end by itself, and what `measure` raises"""
+
+    async def measure_for_so_long() -> dict[str, Any]:
         task = asyncio.current_task()
         if task is not None:
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         try:
-            async with asyncio.timeout(len(benches) * (_SET_UP_S + _ROUNDS_AND_SIDES * seconds) + _WAITING_S):
-                return {name: await bench(found, seconds) for name, bench in benches.items()}
+            async with asyncio.timeout(within_s):
+                return await measure()
         except TimeoutError as error:
             raise TransientFault("the bench did not end by itself") from error
 
     try:
-        with _quiet(), _ended_by_sigterm(), databases(store, postgres_url) as found:
-            return asyncio.run(measure(found))
+        with _quiet():
+            return asyncio.run(measure_for_so_long())
     except asyncio.CancelledError:
         raise typer.Exit(_ENDED_BY_SIGTERM) from None
     except BaseExceptionGroup as group:

@@ -12,11 +12,9 @@ import json
 import os
 import shutil
 import sqlite3
-import subprocess
 import sys
-import sysconfig
 import time
-from asyncio.subprocess import PIPE
+from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from itertools import count
@@ -24,12 +22,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
-from filelock import FileLock
 from nats.aio.msg import Msg
 
 from lineshaft.app.bench.call_sides import IN_FLIGHT, TWICE_EVERY, sent_notice
+from lineshaft.app.bench.npm import npm_installed
 from lineshaft.app.bench.rounds import repeat_for
-from lineshaft.app.last_run import cache_dir
 from lineshaft.backbone import Backbone, Connection
 from lineshaft.core.errors import TransientFault
 from lineshaft.core.ids import new_id
@@ -37,7 +34,6 @@ from lineshaft.core.ids import new_id
 __all__ = ["NodeRed", "NodeRedSide"]
 
 _PACKAGES = ("node-red@4", "node-red-node-sqlite@1")
-_INSTALL_S = 900.0
 _START_S = 60.0
 _ANSWER_S = 30.0
 _GRACE_S = 5.0
@@ -62,34 +58,34 @@ class NodeRed:
     @classmethod
     def found(cls) -> NodeRed | None:
         """Installed from npm into the cache at the first time; None, saying why, where it cannot be."""
-        programs = os.pathsep.join((sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)))
-        node, npm = shutil.which("node", path=programs), shutil.which("npm", path=programs)
-        if node is None or npm is None:
-            print("no Node-RED to measure beside: install node and npm, or lineshaft[bench]", file=sys.stderr)
-            return None
-        folder = cache_dir() / "node-red"
-        folder.mkdir(parents=True, exist_ok=True)
-        complete = folder / "complete"
-        with FileLock(folder / "lock"):
-            if not complete.exists():
-                print(f"installing Node-RED into {folder}: once, a few minutes", file=sys.stderr)
-                if refused := _install(npm, folder, programs):
-                    print(f"no Node-RED to measure beside: npm: {refused}", file=sys.stderr)
-                    return None
-                complete.touch()
-        return cls(node, folder)
+        installed = npm_installed("Node-RED", "node-red", _PACKAGES)
+        return None if installed is None else cls(*installed)
 
     @asynccontextmanager
     async def running(self, folder: Path, target: str, backbone: Backbone) -> AsyncIterator[NodeRedSide]:
         """folder: for its files, made here; target: address of the server. raises  TransientFault"""
         ledger, flow = _files(folder)
+        environment = {"BENCH_LEDGER": str(ledger), "BENCH_TARGET": f"{target}/notices"}
+        async with self.program(folder, flow, environment, backbone):
+            side = NodeRedSide(backbone.connection)
+            subscription = await backbone.connection.subscribe("bench.done", side.on_done)
+            try:
+                await side.begin()
+                yield side
+            finally:
+                await backbone.connection.unsubscribe(subscription)
+
+    @asynccontextmanager
+    async def program(
+        self, folder: Path, flow: Path, environment: dict[str, str], backbone: Backbone
+    ) -> AsyncIterator[Process]:
+        """Runs a flow, which may read the environment, and where MQTT is."""
         mqtt = urlsplit(backbone.mqtt_url)
         bench = {
             "BENCH_FLOW": str(flow),
-            "BENCH_LEDGER": str(ledger),
             "BENCH_MQTT_HOST": str(mqtt.hostname),
             "BENCH_MQTT_PORT": str(mqtt.port),
-            "BENCH_TARGET": f"{target}/notices",
+            **environment,
         }
         process = await asyncio.create_subprocess_exec(
             self._node,
@@ -105,13 +101,7 @@ class NodeRed:
             start_new_session=True,
         )
         try:
-            side = NodeRedSide(backbone.connection)
-            subscription = await backbone.connection.subscribe("bench.done", side.on_done)
-            try:
-                await side.begin()
-                yield side
-            finally:
-                await backbone.connection.unsubscribe(subscription)
+            yield process
         finally:
             if process.stdin is not None:
                 process.stdin.close()
@@ -186,22 +176,3 @@ def _files(folder: Path) -> tuple[Path, Path]:
 
 def _body(number: int) -> dict[str, str]:
     return sent_notice(number) | {"externalRef": new_id()}
-
-
-def _install(npm: str, folder: Path, programs: str) -> str:
-    """Why it could not be installed; empty when it is."""
-    command = (npm, "install", "--no-audit", "--no-fund", "--prefix", folder, *_PACKAGES)
-    try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=os.environ | {"PATH": programs},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_INSTALL_S,
-        )
-    except subprocess.TimeoutExpired:
-        return f"not done after {_INSTALL_S:g} s"
-    return (done.stderr.strip() or f"ended with {done.returncode}") if done.returncode else ""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 __all__ = ["Usage", "limited_by"]
@@ -21,22 +23,36 @@ _BUSY = 0.9
 
 
 class Usage:
-    """Between its making and `told`: processor time of this process and of all its descendants by name."""
+    """Between its making and the question: processor time of this process and of all its descendants by name.
 
-    def __init__(self) -> None:
+    known   names by process id, of those that their program's name does not tell
+    """
+
+    def __init__(self, known: Mapping[int, str] = MappingProxyType({})) -> None:
+        self._known = known
         self._begun_at = time.perf_counter()
-        self._before, self._busy_before = _cpu_s(), _busy_s()
+        self._before, self._busy_before = _cpu_s(known), _busy_s()
 
     def told(self, posts: int) -> dict[str, Any]:
         """cpu_s_per_1000, by process; limited_by, in words."""
-        wall_s = time.perf_counter() - self._begun_at
-        busy = (_busy_s() - self._busy_before) / wall_s
-        took = {name: max(0.0, cpu_s - self._before.get(name, 0.0)) for name, cpu_s in _cpu_s().items()}
-        cores = {name: cpu_s / wall_s for name, cpu_s in took.items()}
+        took, _, limited = self._took()
         return {
             "cpu_s_per_1000": {name: round(cpu_s / posts * 1000, 3) for name, cpu_s in took.items()},
-            "limited_by": limited_by(cores, busy, os.cpu_count() or 1),
+            "limited_by": limited,
         }
+
+    def cores(self) -> dict[str, Any]:
+        """cores: how many each process kept busy; limited_by, in words."""
+        _, cores, limited = self._took()
+        return {"cores": {name: round(busy, 2) for name, busy in cores.items()}, "limited_by": limited}
+
+    def _took(self) -> tuple[dict[str, float], dict[str, float], str]:
+        wall_s = time.perf_counter() - self._begun_at
+        busy = (_busy_s() - self._busy_before) / wall_s
+        now = _cpu_s(self._known)
+        took = {name: max(0.0, cpu_s - self._before.get(name, 0.0)) for name, cpu_s in now.items()}
+        cores = {name: cpu_s / wall_s for name, cpu_s in took.items()}
+        return took, cores, limited_by(cores, busy, os.cpu_count() or 1)
 
 
 def limited_by(cores: dict[str, float], busy: float, there: int) -> str:
@@ -64,7 +80,7 @@ def _busy_s() -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def _cpu_s() -> dict[str, float]:
+def _cpu_s(known: Mapping[int, str]) -> dict[str, float]:
     """Of the processes that live now; a child of ours that is no known program is the target."""
     if not _PROC.joinpath("self/stat").exists():
         return {}
@@ -88,6 +104,6 @@ def _cpu_s() -> dict[str, float]:
         while above in parent and above != os.getpid():
             above = parent[above]
         if above == os.getpid():
-            name = _NAMES.get(program, "target")
+            name = known.get(pid) or _NAMES.get(program, "target")
             found[name] = found.get(name, 0.0) + cpu_s
     return found

@@ -1,0 +1,1 @@
+"""Telemetry at the highest load that is sustained, beside Node-RED, Pathway and mq-bridge."""

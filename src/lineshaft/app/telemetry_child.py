@@ -1,0 +1,202 @@
+"""The telemetry of a node, in a process of its own: a flood of readings delays no posting."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+from filelock import FileLock
+
+from lineshaft.app.child_process import follow_orders
+from lineshaft.app.devices import Devices
+from lineshaft.app.live_channel import LiveSpeaker
+from lineshaft.app.log import log_to_stderr
+from lineshaft.app.plant_telemetry import PlantTelemetry, changes, read_telemetry
+from lineshaft.app.settings import (
+    Settings,
+    TelemetrySettings,
+    data_dir,
+    lake_root,
+    load_settings,
+    store_url,
+)
+from lineshaft.backbone import Backbone, MqttTls
+from lineshaft.core.clock import SystemClock
+from lineshaft.core.errors import ConfigError, TransientFault
+from lineshaft.core.ports import RawSource
+from lineshaft.core.values import RawBatch
+from lineshaft.ledger import Desk
+from lineshaft.store import Store, TelemetryState
+from lineshaft.telemetry import (
+    ColumnarEvaluation,
+    Decoder,
+    Rules,
+    TelemetryPipeline,
+)
+from lineshaft.telemetry.lake import needs_lake_extra
+
+if TYPE_CHECKING:
+    from lineshaft.telemetry.lake.lake import Lake
+
+__all__ = ["TelemetryOrders"]
+
+_LOG = structlog.get_logger(__name__)
+_EACH_S = 1.0
+_LOCK_S = 60.0
+_CLOCK = SystemClock()
+
+
+class TelemetryOrders(msgspec.Struct, frozen=True, kw_only=True):
+    """settings: path of the file; nats_url, user, password, mqtt_url: of the backbone that the node uses"""
+
+    settings: str
+    nats_url: str
+    user: str
+    password: str
+    mqtt_url: str
+    mqtt_tls: MqttTls | None
+    topic_filters: list[str]
+
+
+async def work(orders: TelemetryOrders, stop: asyncio.Event) -> None:
+    """Until `stop` is set."""
+    path = Path(orders.settings)
+    settings, _ = load_settings(path)
+    telemetry = settings.telemetry
+    if telemetry is None:
+        raise ConfigError(f"{path} has no telemetry section")
+    async with AsyncExitStack() as stack:
+        lock = FileLock(data_dir(settings, path) / "telemetry.lock")
+        # that of a node which was killed a moment ago may hold it still
+        await asyncio.to_thread(lock.acquire, timeout=_LOCK_S)
+        stack.callback(lock.release)
+        ledger = Store.open(store_url(settings, path))
+        stack.push_async_callback(ledger.close)
+        state = Store.open(_state_url(settings, path))
+        stack.push_async_callback(state.close)
+        backbone = await Backbone.join(
+            orders.nats_url,
+            user=orders.user,
+            password=orders.password,
+            mqtt_url=orders.mqtt_url,
+            mqtt_tls=orders.mqtt_tls,
+            topic_filters=orders.topic_filters,
+        )
+        stack.push_async_callback(backbone.stop)
+        plant = read_telemetry(telemetry, path.parent)
+        lake = await _lake(telemetry, path.parent, plant)
+        if lake is not None:
+            stack.push_async_callback(lake.close)
+        devices = Devices(backbone, settings.plant, telemetry.sparkplug_host)
+        pipeline = TelemetryPipeline(
+            plant=settings.plant,
+            source=f"/{settings.enterprise}/{settings.plant}/telemetry/main",
+            rules=_rules(plant, telemetry.sparkplug_host),
+            publisher=backbone.publisher,
+            desk=Desk(ledger, _CLOCK),
+            store=TelemetryState(state),
+            clock=_CLOCK,
+            lake=lake,
+            on_rebirth=devices.ask_rebirth,
+            on_contradicted=devices.say_online,
+        )
+        await _Run(settings, telemetry, path.parent, backbone, pipeline, devices).until(stop)
+
+
+class _Run:
+    def __init__(
+        self,
+        settings: Settings,
+        telemetry: TelemetrySettings,
+        folder: Path,
+        backbone: Backbone,
+        pipeline: TelemetryPipeline,
+        devices: Devices,
+    ) -> None:
+        self._devices = devices
+        self._telemetry = telemetry
+        self._folder = folder
+        self._pipeline = pipeline
+        self._source: RawSource = backbone.raw_source()
+        self._speaker = LiveSpeaker(backbone.connection, settings.plant, pipeline)
+
+    async def until(self, stop: asyncio.Event) -> None:
+        after = await self._pipeline.start()
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(self._source.run(self._take, after)),
+                tasks.create_task(self._keep()),
+                tasks.create_task(self._speaker.run()),
+                tasks.create_task(self._follow_files()),
+                tasks.create_task(self._devices.run()),
+            ]
+            await stop.wait()
+            await self._devices.say_offline()
+            for task in running:
+                task.cancel()
+        await self._checkpoint()
+
+    async def _take(self, batch: RawBatch) -> None:
+        await self._pipeline.handle(batch)
+        self._speaker.took(batch)
+
+    async def _keep(self) -> None:
+        lake, slept_s = self._telemetry.lake, 0.0
+        while True:
+            await asyncio.sleep(_EACH_S)
+            slept_s += _EACH_S
+            if self._source.caught_up:
+                await self._pipeline.tick()
+            if lake is None or slept_s >= lake.flush_s:
+                slept_s = 0.0
+                await self._checkpoint()
+
+    async def _checkpoint(self) -> None:
+        try:
+            await self._source.done(await self._pipeline.checkpoint())
+        except TransientFault as fault:
+            _LOG.warning("telemetry.not_saved_yet", fault=str(fault))
+
+    def _read(self) -> Rules:
+        return _rules(read_telemetry(self._telemetry, self._folder), self._telemetry.sparkplug_host)
+
+    async def _follow_files(self) -> None:
+        async for _ in changes(self._telemetry, self._folder):
+            try:
+                await self._pipeline.change(self._read())
+            except ConfigError as error:
+                self._speaker.problem = f"changed files are not used: {error.findings or error.message}"
+                _LOG.error("telemetry.files_refused", findings=error.findings or [error.message])
+            else:
+                self._speaker.problem = ""
+                self._speaker.forget()
+                _LOG.info("telemetry.files_taken")
+
+
+def _rules(plant: PlantTelemetry, host: str) -> Rules:
+    decoder = Decoder(plant.tags, plant.maps, _CLOCK, host=host)
+    return Rules(plant.rules.tags, decoder, ColumnarEvaluation(plant.rules))
+
+
+async def _lake(telemetry: TelemetrySettings, folder: Path, plant: PlantTelemetry) -> Lake | None:
+    if telemetry.lake is None:
+        return None
+    with needs_lake_extra():
+        from lineshaft.telemetry.lake.lake import Lake as Opened  # noqa: PLC0415 - an extra
+    return await Opened.open(lake_root(telemetry.lake, folder), plant.rules.tags, telemetry.lake)
+
+
+def _state_url(settings: Settings, path: Path) -> str:
+    """A file of its own: saving it each second must not hold up the ledger's transactions."""
+    if settings.store.url.startswith("postgresql"):
+        return settings.store.url
+    return f"sqlite:///{data_dir(settings, path) / 'telemetry.db'}"
+
+
+if __name__ == "__main__":
+    log_to_stderr()
+    follow_orders(TelemetryOrders, work)
