@@ -120,6 +120,11 @@ class Product:
                 "options": options,
                 "policy": {"deadline_s": self.deadlines_s.get(name, 5.0)},
             }
+        systems["calendar"] = {
+            "connector": "calendar",
+            "title": "Shift calendar",
+            "options": {"file": str(_PLANT_FILES / "calendar.yaml")},
+        }
         settings = {
             "enterprise": ENTERPRISE,
             "plant": PLANT,
@@ -137,7 +142,7 @@ class Product:
                 "tags": str(_PLANT_FILES / self.tags),
                 "rules": str(_PLANT_FILES / self.rules),
             },
-            "processes": ["corrective_maintenance"],
+            "processes": ["corrective_maintenance", "classify_downtime"],
         }
         self.settings_path.write_text(yaml.safe_dump(settings, sort_keys=False))
 

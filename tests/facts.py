@@ -7,7 +7,18 @@ from decimal import Decimal
 
 from lineshaft.core.quantity import Quantity
 from lineshaft.core.values import Value
-from lineshaft.model.condition import Evidence, LimitKind, ThresholdExceeded
+from lineshaft.model.aggregates import CountAggregate, ReadingsAggregate
+from lineshaft.model.calendar import CalendarEntries, CalendarEntry, EntryType, EquipmentPeriod
+from lineshaft.model.condition import Evidence, LimitKind, SignalLoss, ThresholdExceeded
+from lineshaft.model.counting import (
+    AcceptedCount,
+    CountedOrder,
+    CountedQuantity,
+    CountRef,
+    OperationsRequestState,
+)
+from lineshaft.model.downtime import ClassifiedStop, StopClass, StopReason, StopRef
+from lineshaft.model.equipment_state import Downtime, PackMLState, StateChange, UnitMode
 from lineshaft.model.finance import CostPosting, LabourPosting
 from lineshaft.model.inventory import (
     BalanceUpdate,
@@ -20,6 +31,7 @@ from lineshaft.model.inventory import (
     Withdrawal,
 )
 from lineshaft.model.maintenance import (
+    AssetPeriod,
     AssetRef,
     MaintenanceOrder,
     MaintenanceOrderState,
@@ -33,13 +45,26 @@ from lineshaft.model.maintenance import (
     PartRequirement,
     PersonnelActual,
     PhysicalAsset,
+    PlannedOrder,
+    PlannedWork,
     TaskState,
     TaskUpdate,
 )
 from lineshaft.model.procurement import PurchaseRequisition, RequisitionReason
 from lineshaft.model.production import CapacitySignal, EquipmentRef, ProductionContext
 
-__all__ = ["AT", "VALUES", "breach", "completion", "pieces", "requirement"]
+__all__ = [
+    "AT",
+    "VALUES",
+    "breach",
+    "completion",
+    "count",
+    "counted_order",
+    "pieces",
+    "requirement",
+    "shift",
+    "stop",
+]
 
 AT = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 ASSET, EQUIPMENT, KIT, ORDER = "PUMP-7", "FILLER-2", "SEAL-KIT-01", "MO-1"
@@ -94,6 +119,65 @@ def completion(order_id: str = ORDER, **changes: object) -> OrderCompletion:
         "remedy_code": "REPLACED",
     }
     return OrderCompletion(**fields | changes)  # type: ignore[arg-type]
+
+
+def stop(start: datetime = AT, minutes: float = 20, **changes: object) -> Downtime:
+    fields: dict[str, object] = {
+        "equipment_id": EQUIPMENT,
+        "physical_asset_id": ASSET,
+        "rule": "line-state",
+        "rule_version": "1",
+        "state": PackMLState.HELD,
+        "mode": UnitMode.PRODUCTION,
+        "reason_code": "JAM",
+        "start_time": start,
+        "end_time": start + timedelta(minutes=minutes),
+        "detected_at": start + timedelta(minutes=minutes),
+    }
+    return Downtime(**fields | changes)  # type: ignore[arg-type]
+
+
+def shift(
+    start: datetime = AT, hours: float = 8, kind: EntryType = EntryType.SHIFT, name: str = "early"
+) -> CalendarEntry:
+    return CalendarEntry(
+        id=f"{name}/{start:%Y-%m-%dT%H:%M}",
+        entry_type=kind,
+        start_date_time=start,
+        finish_date_time=start + timedelta(hours=hours),
+        shift_id=name,
+        shift_date=start.date(),
+    )
+
+
+def count(quantity: int | str = 300, **changes: object) -> CountAggregate:
+    fields: dict[str, object] = {
+        "equipment_id": EQUIPMENT,
+        "physical_asset_id": ASSET,
+        "property": "good_count",
+        "rule": "line-count",
+        "rule_version": "1",
+        "epoch": AT - timedelta(days=1),
+        "start_time": AT,
+        "end_time": AT + timedelta(minutes=1),
+        "from_count": 1000.0,
+        "to_count": 1000.0 + float(quantity),
+        "quantity": pieces(quantity),
+    }
+    return CountAggregate(**fields | changes)  # type: ignore[arg-type]
+
+
+def counted_order(good: int | str = 300, **changes: object) -> CountedOrder:
+    fields: dict[str, object] = {
+        "operations_request_id": "PO-9",
+        "operations_segment_id": "10",
+        "material_definition_id": "WATER-05",
+        "request_state": OperationsRequestState.RUNNING,
+        "planned_quantity": pieces(120_000),
+        "cumulative_quantity": pieces(30_000),
+        "good_quantity": pieces(good),
+    }
+    return CountedOrder(**fields | changes)  # type: ignore[arg-type]
 
 
 VALUES: list[Value] = [
@@ -210,6 +294,93 @@ VALUES: list[Value] = [
         id="CP-1",
     ),
     ProductionContext(equipment_id=EQUIPMENT, work_center_id="LINE-2", operations_request_id="PO-9"),
+    SignalLoss(
+        tag="filler-2.pressure",
+        equipment_id=EQUIPMENT,
+        physical_asset_id=ASSET,
+        property="pressure",
+        rule="silent",
+        rule_version="1",
+        severity=500,
+        last_time=AT,
+        after_s=60.0,
+        detected_at=AT,
+    ),
+    StateChange(
+        equipment_id=EQUIPMENT,
+        physical_asset_id=ASSET,
+        rule="line-state",
+        rule_version="1",
+        state=PackMLState.HELD,
+        previous=PackMLState.EXECUTE,
+        mode=UnitMode.PRODUCTION,
+        reason_code="JAM",
+        start_time=AT,
+        previous_start_time=AT - timedelta(hours=1),
+        detected_at=AT,
+        evidence=breach().evidence,
+    ),
+    stop(),
+    count(),
+    ReadingsAggregate(
+        tag="filler-2.pressure",
+        equipment_id=EQUIPMENT,
+        physical_asset_id=ASSET,
+        property="pressure",
+        rule="minutes",
+        rule_version="1",
+        start_time=AT,
+        end_time=AT + timedelta(minutes=1),
+        unit="BAR",
+        count=60,
+        min=3.1,
+        max=3.3,
+        mean=3.2,
+        last=3.2,
+    ),
+    EquipmentPeriod(equipment_id=EQUIPMENT, work_center_id="LINE-2", start_time=AT, end_time=AT),
+    CalendarEntries(equipment_id=EQUIPMENT, entries=[shift()]),
+    StopRef(equipment_id=EQUIPMENT, start_time=AT, end_time=AT, reason_code="JAM"),
+    StopReason(equipment_id=EQUIPMENT, code="MECH-JAM", leaf=True, erp_postable=True),
+    ClassifiedStop(
+        equipment_id=EQUIPMENT,
+        physical_asset_id=ASSET,
+        rule="line-state",
+        rule_version="1",
+        stop_start_time=AT,
+        segment=0,
+        start_time=AT,
+        end_time=AT + timedelta(minutes=20),
+        duration=Decimal(1200),
+        classification=StopClass.DOWNTIME,
+        erp_postable=True,
+        reason_code="MECH-JAM",
+        work_center_id="LINE-2",
+        operations_request_id="PO-9",
+        shift_id="early",
+        shift_date=AT.date(),
+    ),
+    CountRef(equipment_id=EQUIPMENT, property="good_count", start_time=AT, end_time=AT),
+    CountedQuantity(equipment_id=EQUIPMENT, is_count_point=True, order=counted_order()),
+    AcceptedCount(
+        equipment_id=EQUIPMENT,
+        property="good_count",
+        operations_request_id="PO-9",
+        operations_segment_id="10",
+        material_definition_id="WATER-05",
+        epoch=AT - timedelta(days=1),
+        start_time=AT,
+        end_time=AT + timedelta(minutes=1),
+        from_count=1000.0,
+        to_count=1300.0,
+        quantity=pieces(300),
+        counted_quantity=pieces(301),
+        material_lot_id="LOT-9",
+    ),
+    AssetPeriod(physical_asset_id=ASSET, start_time=AT, end_time=AT),
+    PlannedWork(
+        orders=[PlannedOrder(id="PM-1", physical_asset_id=ASSET, start_time=AT, end_time=AT)],
+    ),
     LabourPosting(
         maintenance_order_id=ORDER,
         operation="0010",

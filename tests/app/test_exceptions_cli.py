@@ -20,7 +20,7 @@ from lineshaft.app.cli import app
 from lineshaft.app.node import Node
 from lineshaft.app.node_address import NodeAddress, read_address
 from lineshaft.app.plant_data import read_plant
-from lineshaft.backbone import Connection, RawAgain, credentials
+from lineshaft.backbone import Connection, credentials
 from lineshaft.core.clock import SystemClock
 from lineshaft.core.errors import LineshaftError
 from lineshaft.ledger import Desk
@@ -103,7 +103,7 @@ async def send(folder: Path, address: NodeAddress, payload: bytes) -> None:
     user, password = credentials(folder / "data" / "nats")
     connection = await Connection.open(address.nats, user=user, password=password)
     try:
-        await RawAgain(connection).publish(TOPIC, payload)
+        await connection.store(TOPIC.replace("/", "."), payload)
     finally:
         await connection.close()
 

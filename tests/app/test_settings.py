@@ -105,8 +105,8 @@ def test_what_a_type_cannot_say_is_checked_as_well(tmp_path: Path) -> None:
     found = findings_of(written(tmp_path, text))
     assert found[0].startswith("lineshaft.yaml:3: 'Europe/Leipzig' is no IANA time zone")
     assert found[1] == (
-        "lineshaft.yaml:6: 'other' is no process; known: corrective_maintenance, classify_downtime, accept_count"
-        " (one of your own is named as package.module:name)"
+        "lineshaft.yaml:6: 'other' is no process; known: corrective_maintenance, classify_downtime,"
+        " accept_count (one of your own is named as package.module:name)"
     )
 
 
@@ -173,8 +173,18 @@ def test_the_plant_of_the_readme_can_be_run(tmp_path: Path) -> None:
     assert [user.username for user in users] == ["filler-01", "edge-07", "devices"]
     (limit,) = plant.telemetry.rules.limits("filler-01.pressure")
     assert (limit.limit, limit.unit) == (4.4, "BAR")
-    assert [system.name for system in plant.systems] == ["erp", "cmms", "inventory", "mes", "planning"]
-    assert [process.name for process in plant.processes] == ["corrective_maintenance"]
+    systems = ["erp", "cmms", "inventory", "mes", "planning", "calendar"]
+    assert [system.name for system in plant.systems] == systems
+    processes = ["corrective_maintenance", "classify_downtime", "accept_count"]
+    assert [process.name for process in plant.processes] == processes
+
+
+def test_dates_and_times_of_day_are_text_as_they_stand(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, "a: [2026-12-25, 2026-02-30, 2026-12-25 06:00:00, 14:00, 06:00, 1:30.5, 14, 0.5]\n"
+    )
+    read = YamlFile(path).data["a"]
+    assert read == ["2026-12-25", "2026-02-30", "2026-12-25 06:00:00", "14:00", "06:00", "1:30.5", 14, 0.5]
 
 
 @pytest.mark.usefixtures("secrets")
@@ -205,7 +215,7 @@ def test_findings_of_all_files_come_together(tmp_path: Path) -> None:
         read_plant(path, SystemClock())
     told = "\n".join(caught.value.findings)
     assert f"{tmp_path}/tags.csv:1: column 'metric' is missing" in told
-    assert f"{path}:6: 'trytn' is no connector; known: rest, tryton" in told
+    assert f"{path}:6: 'trytn' is no connector; known: calendar, rest, tryton" in told
     assert f"{path}:7: connector rest needs options" in told
 
 

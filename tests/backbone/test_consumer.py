@@ -81,7 +81,7 @@ async def test_a_server_that_goes_while_consumers_begin_ends_neither_of_them(
     ingest.cancel()
     await asyncio.gather(ingest, return_exceptions=True)
     first_asked = {operation for operation in asked if operation.startswith("CONSUMER.INFO.")}
-    assert len(first_asked) == 4  # the events, their advisories, and devices by both qualities of service
+    assert len(first_asked) == 3  # the events, their advisories, and devices by QoS 1
 
 
 async def test_consumers_of_the_same_name_on_two_streams_hear_of_their_own_messages_only(

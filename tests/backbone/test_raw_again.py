@@ -1,8 +1,9 @@
-"""A device message that is put on its topic again comes to telemetry as any other."""
+"""A device message that is put on its topic again comes to telemetry as any other, whatever its topic."""
 
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -22,18 +23,16 @@ async def test_it_is_taken_in_when_telemetry_has_dealt_with_it(backbone: Backbon
         place[batch.stream] = StreamPosition(batch.sequences[-1], batch.created)
         taken.extend(batch.reading(index) for index in range(len(batch)))
 
-    with pytest.raises(TransientFault, match="nobody takes device messages in"):
-        await again.is_taken_in("LS_RAW:1")
     run = asyncio.create_task(source.run(handle, {}))
-    position = await again.publish("plant/x.y/pressure", b'{"value": 1}')
+    position = await again.publish("opcua/x.y/pressure", b'{"value": 1}')
     await until(lambda: bool(taken))
     assert [(raw.topic, raw.payload, raw.position) for raw in taken] == [
-        ("plant/x.y/pressure", b'{"value": 1}', position)
+        ("opcua/x.y/pressure", b'{"value": 1}', position)
     ]
     assert not await again.is_taken_in(position)
     await source.done(place)
     assert await again.is_taken_in(position)
-    assert not await again.is_taken_in(await again.publish("plant/x.y/pressure", b"{}"))
+    assert not await again.is_taken_in(await again.publish("opcua/x.y/pressure", b"{}"))
     run.cancel()
     await asyncio.gather(run, return_exceptions=True)
 
@@ -43,6 +42,11 @@ async def test_a_topic_that_nobody_can_publish_is_refused(backbone: Backbone) ->
         await RawAgain(backbone.connection).publish("plant/a b", b"x")
 
 
-async def test_a_topic_that_no_stream_listens_to_is_refused(backbone: Backbone) -> None:
-    with pytest.raises(TransientFault):
-        await RawAgain(backbone.connection).publish("elsewhere/x", b"x")
+async def test_where_no_device_values_are_taken_in_it_is_refused(tmp_path: Path) -> None:
+    backbone = await Backbone.start(None, tmp_path / "data", mqtt_port=0)
+    again = RawAgain(backbone.connection)
+    with pytest.raises(TransientFault, match="nobody answers"):
+        await again.publish("plant/x", b"x")
+    with pytest.raises(TransientFault, match="nobody takes device messages in"):
+        await again.is_taken_in("LS_SOURCES:1")
+    await backbone.stop()

@@ -233,10 +233,14 @@ async def test_stopping_is_final(tmp_path: Path) -> None:
 
 
 async def test_streams_declared_twice_stay_as_they_are(tmp_path: Path) -> None:
-    configs = []
+    configs, storage_bytes = [], 2**30
     for _ in range(2):
         backbone = await Backbone.start(
-            None, tmp_path / "data", mqtt_port=0, topic_filters=["plant/#", "spBv1.0/#"]
+            None,
+            tmp_path / "data",
+            mqtt_port=0,
+            topic_filters=["plant/#", "spBv1.0/#"],
+            storage_bytes=storage_bytes,
         )
         await backbone.publisher.publish([event(1)])
         names = (await backbone.connection.api("STREAM.NAMES"))["streams"]
@@ -248,5 +252,7 @@ async def test_streams_declared_twice_stay_as_they_are(tmp_path: Path) -> None:
     assert {"LS_TELEMETRY", "LS_OPERATIONAL", "LS_TRANSACTIONAL", "LS_ANALYTICAL"} < set(limits)
     assert {"LS_RAW", "LS_DEAD", "LS_ADVISORIES", "$MQTT_msgs"} < set(limits)
     assert all(config["max_bytes"] > 0 for config in limits.values())
-    assert limits["LS_TRANSACTIONAL"]["discard"] == limits["$MQTT_msgs"]["discard"] == "new"
+    for never_forgets in ("LS_TRANSACTIONAL", "$MQTT_msgs", "LS_SOURCES"):
+        assert limits[never_forgets]["discard"] == "new"
+    assert sum(config["max_bytes"] for config in limits.values()) <= storage_bytes
     assert limits["LS_RAW"]["max_age"] == 6 * 3600 * 10**9

@@ -6,6 +6,14 @@ from lineshaft.contracts.catalogue import CAPABILITIES, EVENTS
 
 _EVENTS = """
 equipment.condition.threshold_exceeded.v1  ThresholdExceeded    operational    equipment_id            equipment_id            plant-engineering  5
+equipment.signal.lost.v1                   SignalLoss           operational    equipment_id            equipment_id            plant-engineering  60
+equipment.state.changed.v1                 StateChange          operational    equipment_id            equipment_id            plant-engineering  5
+equipment.downtime.started.v1              Downtime             operational    equipment_id            equipment_id            production         5
+equipment.downtime.ended.v1                Downtime             operational    equipment_id            equipment_id            production         5
+equipment.downtime.classified.v1           ClassifiedStop       transactional  equipment_id            equipment_id            production         60
+production.count.aggregated.v1             CountAggregate       operational    equipment_id            equipment_id            production         60
+production.count.accepted.v1               AcceptedCount        transactional  equipment_id            operations_request_id   production         60
+equipment.readings.aggregated.v1           ReadingsAggregate    analytical     equipment_id            tag                     plant-engineering  60
 maintenance.request.created.v1             MaintenanceRequest   transactional  id                      physical_asset_id       maintenance        30
 maintenance.order.completed.v1             OrderCompletion      transactional  id                      physical_asset_id       maintenance        60
 maintenance.order.settled.v1               OrderSettlement      transactional  maintenance_order_id    physical_asset_id       maintenance        60
@@ -19,8 +27,12 @@ finance.cost.posted.v1                     CostPosting          transactional  i
 """  # noqa: E501
 _OPERATIONS = """
 production.context             production   -                                                             -
+production.stop_reason         production   -                                                             -
+production.counted             production   -                                                             -
+calendar.entries               production   -                                                             -
 maintenance.asset              maintenance  -                                                             -
 maintenance.open_orders        maintenance  -                                                             -
+maintenance.planned_work       maintenance  -                                                             -
 maintenance.create_request     maintenance  physical_asset_id,rule,episode_start                          maintenance.request.created.v1
 maintenance.add_observation    maintenance  maintenance_order_id,rule,episode_start                       -
 maintenance.update_task        maintenance  maintenance_order_id,state                                    -

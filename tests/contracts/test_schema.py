@@ -29,7 +29,15 @@ SCHEMAS: list[PayloadSchema[Any]] = [
 ]
 EACH = pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema.name)
 SAMPLES = {type(value): msgspec.json.decode(msgspec.json.encode(value)) for value in VALUES}
-DECIMALS = {"value", "hourly_rate", "labour_amount", "amount", "hours"}
+DECIMALS = {
+    "value",
+    "hourly_rate",
+    "labour_amount",
+    "amount",
+    "hours",
+    "duration",
+    "over_delivery_tolerance",
+}
 JUNK = [None, True, 7, -1.5, "", "x", "2026-03-02T06:00:00", "2026-03-02", "NaN", [], {}, [None]]
 
 

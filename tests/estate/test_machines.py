@@ -8,20 +8,28 @@ import json
 import threading
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pysparkplug
 import pytest
 from paho.mqtt import client as mqtt
 
-from estate.machines.behaviour import FillerBehaviour
+from estate.machines.behaviour import FillerBehaviour, SteadyBehaviour
 from estate.machines.mqtt_device import FillerDevice
 from estate.machines.plant_life import PlantLife
 from estate.machines.sparkplug_filler import SparkplugFiller
-from estate.plant import machine
+from estate.machines.stops import EXECUTE, HELD
+from estate.plant import MACHINES, REASONS, machine
 from lineshaft.backbone.server import MqttUser, NatsServer
+from lineshaft.connectors.calendar import CalendarConnector
+from lineshaft.core.ports import CallContext
+from lineshaft.core.yamlfile import YamlFile
+from lineshaft.model.calendar import EquipmentPeriod
 from lineshaft.telemetry import sparkplug_b_pb2
+from lineshaft.telemetry.rules import read_rules
 from lineshaft.telemetry.tags import read_tags
 
 LEIPZIG = Path(__file__).parents[2] / "estate/plants/leipzig"
@@ -95,6 +103,57 @@ def test_pressure_goes_beyond_the_limit_and_back() -> None:
     assert second - first == pytest.approx(60, abs=1)
 
 
+def test_a_machine_counts_while_it_runs_and_says_why_it_stands_still() -> None:
+    behaviour = SteadyBehaviour(machine("CAPPER-01"))
+    told = [behaviour.values(1.0) for _ in range(3600)]
+    states = [values["state"] for values in told]
+    assert set(states) == {EXECUTE, HELD}
+    assert 0.6 < states.count(EXECUTE) / len(states) < 0.95
+    signals = {reason.signal for reason in REASONS}
+    for before, after in pairwise(told):
+        assert (after["stop_reason"] == 0) is (after["state"] == EXECUTE)
+        assert after["stop_reason"] in signals
+        if before["state"] == after["state"] == HELD:
+            assert after["count"] == before["count"]
+        elif before["state"] == after["state"]:
+            assert 5 <= after["count"] - before["count"] <= 7
+    assert behaviour.values(86_400.0)["count"] - told[-1]["count"] < 6 * 86_400 * 0.95
+
+
+def test_machines_stop_at_times_of_their_own_and_each_time_alike() -> None:
+    def stops(equipment: str) -> list[float]:
+        behaviour = SteadyBehaviour(machine(equipment))
+        return [behaviour.values(1.0)["state"] for _ in range(600)]
+
+    assert stops("CAPPER-01") == stops("CAPPER-01") != stops("LABELLER-01")
+
+
+@pytest.mark.parametrize("tags", ["tags.csv", "tags-sparkplug.csv"])
+def test_the_rules_fit_the_tags_and_know_what_the_machines_signal(tags: str) -> None:
+    file = YamlFile(LEIPZIG / "rules.yaml")
+    rules = read_rules(file.data, read_tags(LEIPZIG / tags), file="rules.yaml", line_of=file.line)
+    known = {reason.signal: reason.code for reason in REASONS if reason.signal} | {0: ""}
+    states = rules.specs["state"]
+    assert [spec.tag.equipment_id for spec in states] == [each.equipment for each in MACHINES]
+    assert all(spec.reasons == known for spec in states)
+    assert {spec.tag.equipment_id for spec in rules.specs["counter"]} == {each.equipment for each in MACHINES}
+
+
+async def test_the_calendar_covers_the_week() -> None:
+    connector = CalendarConnector("calendar", LEIPZIG / "calendar.yaml", ZoneInfo("Europe/Berlin"))
+    call = CallContext(call_id="", operation="", idempotency_key="", deadline_s=1, headers={})
+    begin = datetime(2026, 6, 1, 0, 0, tzinfo=UTC)
+
+    async def shifts(equipment: str) -> int:
+        week = EquipmentPeriod(
+            equipment_id=equipment, start_time=begin, end_time=begin + timedelta(days=5, hours=22)
+        )
+        found = (await connector.entries(call, week)).entries
+        return sum(entry.entry_type == "shift" for entry in found)
+
+    assert (await shifts("FILLER-01"), await shifts("PALLETISER-01")) == (16, 11)
+
+
 async def test_every_tag_of_the_list_is_published_and_no_other(broker) -> None:
     _, port = broker
     expected = {tag.topic for tag in read_tags(LEIPZIG / "tags.csv")}
@@ -138,7 +197,7 @@ async def test_no_reading_is_lost_while_the_broker_is_away(broker, tmp_path: Pat
         assert filler.acknowledged >= filler.published
         await listener.until(lambda seen: len(set(seen)) == filler.published)
     times = [json.loads(payload)["time"] for _, payload in listener.messages]
-    assert len(set(times)) == filler.published / 4
+    assert len(set(times)) == filler.published / 7
 
 
 def decoded(payload: bytes) -> Any:

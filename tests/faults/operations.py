@@ -1,4 +1,4 @@
-"""Every operation of S2 with a request of its own each time, and where its effect shows in the target."""
+"""Every operation over a network, with a request of its own, and where its effect shows in the target."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from estate.systems.server import SimulatedSystem
 from lineshaft.contracts.catalogue import CAPABILITIES
 from lineshaft.core.quantity import Quantity
 from lineshaft.core.values import Value
+from lineshaft.model.counting import CountRef
+from lineshaft.model.downtime import StopRef
 from lineshaft.model.finance import LabourPosting
 from lineshaft.model.inventory import (
     BalanceUpdate,
@@ -26,6 +28,7 @@ from lineshaft.model.inventory import (
     Withdrawal,
 )
 from lineshaft.model.maintenance import (
+    AssetPeriod,
     AssetRef,
     MaintenanceRequest,
     MaintenanceTrigger,
@@ -46,7 +49,7 @@ SYSTEM_OF = {
     "erp": "erp",
 }
 OPERATIONS: Sequence[str] = tuple(
-    operation.name for capability in CAPABILITIES.values() for operation in capability.operations.values()
+    operation.name for capability in SYSTEM_OF for operation in CAPABILITIES[capability].operations.values()
 )
 EFFECTS: Mapping[str, str] = {
     "maintenance.create_request": "work_requests",
@@ -93,6 +96,16 @@ class Requests:
 
     def production_context(self, _: int) -> EquipmentRef:
         return EquipmentRef(equipment_id="FILLER-01")
+
+    def production_stop_reason(self, _: int) -> StopRef:
+        return StopRef(equipment_id="FILLER-01", start_time=AT, end_time=AT + timedelta(minutes=9))
+
+    def production_counted(self, _: int) -> CountRef:
+        end = AT + timedelta(minutes=1)
+        return CountRef(equipment_id="FILLER-01", property="count", start_time=AT, end_time=end)
+
+    def maintenance_planned_work(self, _: int) -> AssetPeriod:
+        return AssetPeriod(physical_asset_id="FIL-01", start_time=AT, end_time=AT + timedelta(hours=8))
 
     def maintenance_asset(self, _: int) -> AssetRef:
         return AssetRef(physical_asset_id="FIL-01")

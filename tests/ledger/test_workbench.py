@@ -410,7 +410,7 @@ async def test_a_reading_that_is_malformed_again_opens_the_same_exception(early:
     ("record", "why"),
     [
         (reading("spBv1.0/P/DDATA/e/d"), "numbers its messages"),
-        (reading(kind=ExceptionKind.UNKNOWN_TAG), "restart the node"),
+        (reading(kind=ExceptionKind.UNKNOWN_TAG), "add the row"),
         (dead_event(event=None), "came in nothing that could be sent again"),
     ],
 )

@@ -479,7 +479,7 @@ async def test_a_reservation_that_cannot_be_released_is_its_owners_unless_it_has
 
 
 def test_it_is_shipped_and_asks_only_for_what_it_declares() -> None:
-    assert {"corrective_maintenance": (corrective_maintenance,)} == SHIPPED
+    assert SHIPPED["corrective_maintenance"] == (corrective_maintenance,)
     asked = set(Plant().answers().replies)
     assert asked <= corrective_maintenance.operations.keys()
     assert corrective_maintenance.actor == "process:corrective_maintenance"

@@ -97,7 +97,7 @@ class Seen:
             self.passed += results.passed.tolist()
             derived = results.derived
             self.derived += zip(
-                derived.tag.tolist(), derived.time.tolist(), derived.value.tolist(),
+                derived.tag.tolist(), derived.time.tolist(), np.nan_to_num(derived.value, nan=-1).tolist(),
                 results.derived_passed.tolist(), strict=True,
             )  # fmt: skip
 
@@ -129,6 +129,12 @@ def calm(draw: st.DrawFn) -> list[Message | int]:
     times, now = [START] * 6, START
     for _ in range(draw(st.integers(1, MOST))):
         tag, step = draw(st.integers(0, 5)), draw(st.sampled_from([1, 1, 3, 5, 31])) * S
+        if draw(st.integers(0, 3)) == 0:  # history, of before or of until now
+            time = times[tag] + draw(st.integers(-120, 2)) * S
+            flood = [(tag, time + turn * step, draw(values), GOOD, True) for turn in range(8)]
+            found.append(Message(now, flood))
+            times[tag] = max(times[tag], flood[-1][1])
+            continue
         readings = []
         for value in draw(st.lists(values, min_size=1, max_size=8)):
             times[tag] += step
@@ -144,12 +150,17 @@ def calm(draw: st.DrawFn) -> list[Message | int]:
 def wild(draw: st.DrawFn) -> list[Message | int]:
     """Messages, and moments of ticks; time moves on, readings are near it."""
     now, found = START + draw(st.integers(0, 30)) * S, list[Message | int]()
+    said: dict[int, tuple[int, int, float, int, bool]] = {}
     for _ in range(draw(st.integers(1, MOST))):
         now += draw(st.sampled_from([0, 0, 1, 1, 2, 7, 30, 61])) * S
         if draw(st.integers(0, 9)) == 0:
             found.append(now)
             continue
         tag, readings = draw(st.integers(0, 5)), []
+        if said and draw(st.integers(0, 9)) == 0:  # devices are gone, and back with what they said last
+            gone = [(tag, now, np.nan, STALE, False) for tag in said]
+            found += [Message(now, gone), Message(now, [*said.values()])]
+            continue
         time = now + draw(offsets) * S - draw(st.sampled_from([0, 0, 10])) * S
         for _ in range(draw(st.sampled_from([1, 1, 1, 3, 12]))):
             quality = draw(qualities)
@@ -162,6 +173,8 @@ def wild(draw: st.DrawFn) -> list[Message | int]:
                     draw(st.integers(0, 15)) == 0,
                 )
             )
+            if quality != STALE and (tag not in said or time > said[tag][1]):
+                said[tag] = readings[-1]
             time += draw(st.sampled_from([1, 1, 1, 1, 1, 4, 4, 0, -3, 20])) * S
             if draw(st.integers(0, 5)) == 0:
                 tag = draw(st.integers(0, 5))

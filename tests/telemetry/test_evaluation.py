@@ -12,6 +12,7 @@ from lineshaft.core.errors import PermanentFault
 from lineshaft.core.values import ExceptionKind, Value, moment_of
 from lineshaft.model.aggregates import ReadingsAggregate
 from lineshaft.model.condition import ThresholdExceeded
+from lineshaft.model.equipment_state import StateChange
 from lineshaft.telemetry.columnar import ColumnarEvaluation
 from lineshaft.telemetry.evaluation import NO_TIME, Evaluation, Results
 from lineshaft.telemetry.readings import BAD, QUALITIES, STALE
@@ -210,11 +211,58 @@ def test_time_in_state_adds_up_to_the_window_and_goes_on_without_readings(make: 
     assert last.time_in_state == {"Execute": 10, "Stopped": 15}
 
 
+def test_time_in_state_goes_on_when_the_device_is_back_with_the_same_state(make: Make) -> None:
+    evaluation = make(ruled(STATE, {**WINDOW, "tag": "A.S"}))
+    take(evaluation, at(AS, (10, 1)), at(AS, (25, np.nan), quality=STALE), at(AS, (10, 1), stored=40))
+    first, *_ = evaluation.tick(START + 100 * S).facts
+    assert isinstance(first, ReadingsAggregate)
+    assert (first.count, first.time_in_state) == (1, {"Stopped": 15 + 20})
+
+
+RATIO = {
+    "id": "x",
+    "property": "ratio",
+    "applies_to": {"assets": ["A"]},
+    "unit": "C62",
+    "expression": "pressure / temperature",
+}
+
+
+def test_a_virtual_tag_is_stale_while_an_input_is_and_until_its_next_value(make: Make) -> None:
+    evaluation = make(ruled(derived=[RATIO]))
+    ratio = len(evaluation.live().time) - 1
+
+    def shown() -> tuple[str, float]:
+        live = evaluation.live()
+        return QUALITIES[live.quality[ratio]], live.value[ratio]
+
+    take(evaluation, at(AT, (0, 4)), at(AP, (0, 12)))
+    assert shown() == ("good", 3)
+    results = take(evaluation, at(AP, (5, np.nan), quality=STALE), at(AT, (6, 2)))
+    assert shown() == ("stale", 3)
+    assert results.derived is not None
+    assert results.derived.quality.tolist() == [STALE]
+    take(evaluation, at(AP, (0, 12), stored=7))  # back, with the reading of before
+    assert shown() == ("good", 6)  # with the temperature that came since
+    take(evaluation, at(AP, (8, np.nan), quality=STALE), at(AP, (0, 12), stored=9))
+    assert shown() == ("stale", 6)
+    take(evaluation, at(AT, (10, 3)))
+    assert shown() == ("good", 4)
+
+
+def test_rules_on_a_virtual_tag_know_that_it_is_gone(make: Make) -> None:
+    steps = {**RATIO, "property": "step", "expression": "state + pressure * 0"}
+    rule = {**STATE, "tag": "A.step", "minor_stop_s": 60}
+    evaluation = make(ruled(rule, derived=[steps]))
+    facts = take(evaluation, at(AP, (0, 1)), at(AS, (0, 2)), at(AS, (10, 1))).facts
+    take(evaluation, at(AP, (30, np.nan), quality=STALE))
+    facts += evaluation.tick(START + 500 * S).facts
+    assert [type(fact) for fact in facts] == [StateChange, StateChange]
+
+
 def test_rules_apply_to_virtual_tags(make: Make) -> None:
-    ratio = {"id": "x", "property": "ratio", "applies_to": {"assets": ["A"]}, "unit": "C62"}
-    ratio |= {"expression": "pressure / temperature"}
     high = {**HIGH, "tag": "A.ratio", "unit": "C62"}
-    evaluation = make(ruled(high, derived=[ratio]))
+    evaluation = make(ruled(high, derived=[RATIO]))
     results = take(evaluation, at(AP, (0, 12)), at(AT, (0, 4)), at(AT, (1, 2)), at(AT, (2, 0)))
     (fact,) = results.facts
     assert isinstance(fact, ThresholdExceeded)

@@ -140,6 +140,36 @@ def test_a_stop_of_which_the_end_was_not_seen_ended_when_it_was_last_seen() -> N
     assert changes(found) == [(None, 2, 0), (2, 6, 900)]
 
 
+def test_a_state_that_is_confirmed_was_never_gone() -> None:
+    watch = filler()
+    watch.take("state", taken(0, 2, late_s=3))
+    found = run(watch, (100, "lost state"))
+    found += facts(watch.confirmed("state", taken(0, 2, late_s=203)))  # by the device's clock at 200
+    assert run(watch, (302.9,)) == []
+    found += run(watch, (303,), (900, "state", 6), (910,))
+    assert downtimes(found) == [(0, None), (0, 900)]
+    assert changes(found) == [(2, 6, 900)]
+
+
+def test_a_state_is_not_known_by_what_it_was_before_or_means_nothing() -> None:
+    watch = filler()
+    run(watch, (0, "state", 6), (10, "state", 2), (20, "lost state"))
+    assert facts(watch.confirmed("state", taken(10, 6, late_s=20))) == []
+    assert run(watch, (900,)) == []
+    assert facts(filler().confirmed("state", taken(0, 2))) == []
+
+
+def test_mode_and_reason_are_confirmed_too() -> None:
+    watch = filler(mode="unit_mode", reason="stop_reason", reasons={12: "JAM-01"})
+    run(watch, (0, "mode", 1), (0, "state", 2), (0, "reason", 12))
+    run(watch, (100, "lost mode"), (100, "lost reason"), (100, "lost state"))
+    for role, value in (("mode", 1), ("reason", 12), ("state", 2)):
+        assert facts(watch.confirmed(role, taken(0, value, late_s=200))) == []
+    (found,) = run(watch, (400,))
+    assert isinstance(found, Downtime)
+    assert (found.mode, found.reason_code, found.start_time) == (1, "JAM-01", at(0))
+
+
 def test_a_lost_mode_neither_starts_nor_ends() -> None:
     watch = filler(mode="unit_mode")
     found = run(watch, (0, "mode", 1), (0, "state", 2), (200, "lost mode"), (500,), (600, "mode", 1), (600,))
@@ -229,7 +259,9 @@ def test_a_state_that_cannot_be_read_names_its_key() -> None:
 STEPS = st.lists(
     st.tuples(
         st.sampled_from([1, 9, 10, 150, 300]),
-        st.sampled_from(["state", "mode", "reason", "lost state", "lost mode", "tick"]),
+        st.sampled_from(
+            ["state", "mode", "reason", "lost state", "lost mode", "back state", "back mode", "tick"]
+        ),
         st.sampled_from([0, 1, 2, 6, 7, 11, 99]),
     ),
     max_size=25,
@@ -254,6 +286,8 @@ def test_going_on_from_what_was_saved_changes_nothing(
                 for_both.append(list(watch.tick(us(seconds))))
             elif what.startswith("lost "):
                 for_both.append(list(watch.lost(what[5:], us(seconds))))
+            elif what.startswith("back "):
+                for_both.append(list(watch.confirmed(what[5:], taken(0, value, late_s=seconds))))
             else:
                 for_both.append(list(watch.take(what, taken(seconds, value))))
         assert msgspec.json.encode(for_both[0]) == msgspec.json.encode(for_both[1])

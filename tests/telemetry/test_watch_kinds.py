@@ -21,10 +21,11 @@ from lineshaft.telemetry.readings import GOOD, STALE, Readings
 from lineshaft.telemetry.reference import ReferenceEvaluation
 from lineshaft.telemetry.rules import RuleSet, read_rules
 
-from .taken import line, us
+from .taken import at, line, us
 
 Message = tuple[int, dict[str, float] | None]
-"""Seconds since the one before, and its values by tag; None: the devices are gone."""
+"""Seconds since the one before, and its values by tag; None: the devices are gone; none: they are back, and
+say what they said last with the times that it had."""
 
 DOCUMENT = {
     "rules": [
@@ -73,15 +74,31 @@ def rules() -> RuleSet:
     return read_rules(DOCUMENT, line(), file="r.yaml")
 
 
-def readings(messages: Sequence[tuple[int, dict[str, float] | None]], first: int) -> Readings:
-    """messages: (seconds, values); first: sequence of the first"""
+Timed = tuple[int, dict[str, tuple[int, float]] | None]
+"""Seconds, and by tag (seconds, value)"""
+
+
+def timed(messages: Sequence[Message]) -> list[Timed]:
+    at, found, said = 0, list[Timed](), dict[str, tuple[int, float]]()
+    for later, values in messages:
+        at += later
+        now = None if values is None else {name: (at, value) for name, value in values.items()}
+        said |= now or {}
+        found.append((at, dict(said) if now == {} else now))
+    return found
+
+
+def readings(messages: Sequence[Timed], first: int) -> Readings:
+    """first: sequence of the first message"""
     names = line().names
     rows = [
-        (names.index(name), us(seconds), value, STALE if values is None else GOOD, message)
+        (names.index(name), us(time), value, STALE if values is None else GOOD, message)
         for message, (seconds, values) in enumerate(messages)
-        for name, value in (values or dict.fromkeys(names, float("nan"))).items()
+        for name, (time, value) in (
+            dict.fromkeys(names, (seconds, float("nan"))) if values is None else values
+        ).items()
     ]
-    tag, time, value, quality, message = zip(*rows, strict=True)
+    tag, time, value, quality, message = zip(*rows, strict=True) if rows else [()] * 5
     batch = RawBatch(
         stream="RAW",
         topics=["l1"] * len(messages),
@@ -93,7 +110,7 @@ def readings(messages: Sequence[tuple[int, dict[str, float] | None]], first: int
         batch=batch,
         tag=np.array(tag, np.int32),
         time=np.array(time, np.int64),
-        value=np.array(value),
+        value=np.array(value, np.float64),
         quality=np.array(quality, np.uint8),
         historical=np.zeros(len(rows), np.bool_),
         message=np.array(message, np.int32),
@@ -104,19 +121,15 @@ def told(
     make: Callable[[RuleSet], Evaluation], messages: Sequence[Message], borders: set[int], *, saving: bool
 ) -> tuple[list[object], dict[str, bytes]]:
     """The facts, those of a tick in the end included, and the state that is saved after it."""
-    at, timed = 0, []
-    for later, values in messages:
-        at += later
-        timed.append((at, values))
-    facts: list[object] = []
+    all_of_them, facts = timed(messages), list[object]()
     evaluation, start = make(rules()), 0
-    for border in sorted({border for border in borders if 0 < border < len(timed)} | {len(timed)}):
-        facts += evaluation.take(readings(timed[start:border], start + 1)).facts
+    for border in sorted({border for border in borders if 0 < border < len(messages)} | {len(messages)}):
+        facts += evaluation.take(readings(all_of_them[start:border], start + 1)).facts
         if saving:
             saved, evaluation = evaluation.saved(), make(rules())
             evaluation.restore(saved)
         start = border
-    facts += evaluation.tick(us(at + 100)).facts
+    facts += evaluation.tick(us(all_of_them[-1][0] + 100)).facts
     return facts, evaluation.saved()
 
 
@@ -143,6 +156,25 @@ def test_each_kind_tells_its_facts(make: Callable[[RuleSet], Evaluation]) -> Non
     assert [fact.value for fact in facts if isinstance(fact, ThresholdExceeded)] == [2.0]
 
 
+@pytest.mark.parametrize("make", [ReferenceEvaluation, ColumnarEvaluation])
+def test_a_stop_goes_on_when_the_device_is_back_with_the_state_that_it_said_before(
+    make: Callable[[RuleSet], Evaluation],
+) -> None:
+    messages: list[Message] = [
+        (0, {"FIL.STATE": 6, "CAP.STATE": 6}),
+        (5, {"FIL.STATE": 11}),
+        (30, None),
+        (5, {}),
+    ]
+    facts, _ = told(make, messages, set(), saving=True)
+    (downtime,) = [fact for fact in facts if isinstance(fact, Downtime)]
+    assert (downtime.equipment_id, downtime.start_time, downtime.end_time) == ("FIL-01", at(5), None)
+    later = [*messages, (200, {"FIL.STATE": 6}), (60, {"FIL.STATE": 6})]
+    facts, _ = told(make, later, set(), saving=True)
+    ends = [fact.end_time for fact in facts if isinstance(fact, Downtime)]
+    assert ends == [None, at(240)]
+
+
 VALUES = st.fixed_dictionaries(
     {},
     optional={
@@ -152,9 +184,9 @@ VALUES = st.fixed_dictionaries(
         "FIL.PRESSURE": st.sampled_from([3.0, 6.0]),
         "FIL.FLOW": st.sampled_from([100.0, 200.0]),
     },
-).filter(bool)
+)
 MESSAGES = st.lists(
-    st.tuples(st.sampled_from([0, 1, 5, 40, 90]), st.one_of(VALUES, VALUES, VALUES, st.none())),
+    st.tuples(st.sampled_from([0, 1, 5, 40, 90]), st.one_of(VALUES, VALUES, VALUES, st.none(), st.just({}))),
     min_size=1,
     max_size=20,
 )

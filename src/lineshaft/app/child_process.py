@@ -7,14 +7,14 @@ import os
 import sys
 import threading
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 import structlog
 
-from lineshaft.core.errors import PermanentFault
-from lineshaft.core.ports import Health, HealthState
+from lineshaft.core.errors import LineshaftError
 
 __all__ = ["ChildProcess", "follow_orders"]
 
@@ -24,7 +24,6 @@ _LOG = structlog.get_logger(__name__)
 _GRACE_S = 15.0
 _BACKOFF_S = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
 _STEADY_S = 30.0
-_REFUSED = 3
 
 
 class ChildProcess:
@@ -38,40 +37,23 @@ class ChildProcess:
         self.name = module.rpartition(".")[2]
         self._module = module
         self._orders = orders
-        self._deaths = 0
-        self._lives = False
 
     async def run(self) -> None:
-        """Until cancelled; the child then ends in good order.
-
-        raises  PermanentFault when the child says that starting it again cannot help
-        """
+        """Until cancelled; the child then ends in good order."""
         attempt, loop = 0, asyncio.get_running_loop()
         while True:
             begun_at = loop.time()
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", self._module, stdin=PIPE, start_new_session=True
             )
-            self._lives = True
             try:
                 code = await self._attend(process)
             finally:
-                self._lives = False
                 await _end(process)
-            if code == _REFUSED:
-                raise PermanentFault(f"{self.name} cannot run", hint="what it said is above")
-            self._deaths += 1
             attempt = 0 if loop.time() - begun_at > _STEADY_S else attempt + 1
             pause_s = _BACKOFF_S[min(attempt, len(_BACKOFF_S) - 1)]
             _LOG.error("child.died", part=self.name, code=code, again_in_s=pause_s)
             await asyncio.sleep(pause_s)
-
-    def health(self) -> Health:
-        """Of the process alone; what it does tells `live_channel`."""
-        if not self._lives:
-            return Health(state=HealthState.STOPPED, detail="the process is not running")
-        detail = f"started again {self._deaths} times" if self._deaths else ""
-        return Health(state=HealthState.DEGRADED if self._deaths else HealthState.ACTIVE, detail=detail)
 
     async def _attend(self, process: Process) -> int:
         writer = process.stdin
@@ -118,4 +100,17 @@ def follow_orders(type: type[T], work: Callable[[T, asyncio.Event], Awaitable[No
         threading.Thread(target=wait_for_the_end, daemon=True).start()
         await work(orders, stop)
 
-    asyncio.run(live())
+    try:
+        asyncio.run(live())
+    except* LineshaftError as group:
+        for error in _leaves(group):
+            _LOG.error("child.cannot_go_on", part=Path(sys.argv[0]).stem, error=str(error))
+        sys.exit(1)
+
+
+def _leaves(group: BaseExceptionGroup[LineshaftError]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

@@ -29,6 +29,7 @@ from lineshaft.app.retention import retention_command
 from lineshaft.app.scenarios import ScenarioResult, ScenarioStep, chosen_scenario, load_scenarios
 from lineshaft.app.settings import load_settings, store_url
 from lineshaft.app.systems_cli import systems
+from lineshaft.app.telemetry_cli import telemetry
 from lineshaft.app.terminal import (
     ConfigOption,
     JsonOption,
@@ -62,6 +63,7 @@ app.add_typer(processes, name="processes")
 app.add_typer(systems, name="systems")
 app.add_typer(lake, name="lake")
 app.add_typer(devices, name="devices")
+app.add_typer(telemetry, name="telemetry")
 app.command("retention")(retention_command)
 
 

@@ -16,7 +16,7 @@ from lineshaft.core.errors import TransientFault
 from lineshaft.core.values import Quality, RawBatch
 from lineshaft.telemetry import NO_TIME, QUALITIES, Live, TelemetryPipeline
 
-__all__ = ["LiveMessage", "LivePoint", "LiveSpeaker", "live_messages", "live_subject"]
+__all__ = ["LiveMessage", "LivePoint", "LiveSpeaker", "live_messages", "live_now", "live_subject"]
 
 _PACE_S = 0.25
 _MOST_POINTS = 2000
@@ -54,6 +54,28 @@ _decoder = msgspec.msgpack.Decoder(LiveMessage)
 def live_subject(plant: str) -> str:
     """A request to `<this>.all` is answered with all tags that have a value."""
     return f"ls.live.{plant}"
+
+
+async def live_now(connection: Connection, plant: str, *, timeout_s: float = 2.0) -> LiveMessage:
+    """All tags that have a value. raises  TransientFault when telemetry does not answer"""
+    answer: asyncio.Future[LiveMessage] = asyncio.get_running_loop().create_future()
+
+    async def take(message: Msg) -> None:
+        if not answer.done():
+            answer.set_result(_decoder.decode(message.data))
+
+    inbox = connection.new_inbox()
+    subscription = await connection.subscribe(inbox, take)
+    try:
+        await connection.publish(f"{live_subject(plant)}.all", reply=inbox)
+        async with asyncio.timeout(timeout_s):
+            return await answer
+    except TimeoutError as error:
+        raise TransientFault(
+            f"telemetry of {plant!r} did not answer within {timeout_s:g} s", hint="see `lineshaft doctor`"
+        ) from error
+    finally:
+        await connection.unsubscribe(subscription)
 
 
 @asynccontextmanager

@@ -107,6 +107,7 @@ class Node:
             wanted.url or None,
             plant.data_dir / "nats",
             topic_filters=plant.topic_filters,
+            with_sources=plant.telemetry is not None,
             user=wanted.user,
             password=wanted.password,
             mqtt_url=wanted.mqtt_url,

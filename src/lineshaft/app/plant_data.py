@@ -71,11 +71,8 @@ class PlantData(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def topic_filters(self) -> list[str]:
-        """MQTT topics that are taken in: of devices at our listener, and of sources."""
-        if self.telemetry is None:
-            return []
-        of_sources = [topic for source in self.sources for topic in source.topics]
-        return list(dict.fromkeys([*self.settings.backbone.topics, *of_sources]))
+        """MQTT topics that are taken in of devices at our listener."""
+        return [] if self.telemetry is None else self.settings.backbone.topics
 
 
 def read_plant(path: Path, clock: Clock) -> PlantData:
@@ -133,9 +130,9 @@ def _sources(
     except ConfigError as error:
         findings += error.findings
         return []
-    for source in sources:
+    for source in sources if telemetry is not None else ():
         try:
-            source.make(telemetry.tags if telemetry else (), "")
+            source.make(telemetry.tags, "")
         except ConfigError as error:
             place = file.where(["telemetry", "sources", source.name])
             findings += error.findings or [f"{place}: {error}"]

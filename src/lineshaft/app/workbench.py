@@ -8,16 +8,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
 import structlog
 from sqlalchemy import Connection as Database
 
-from lineshaft.app.node_address import read_address
+from lineshaft.app.node_connection import connect_to_node
 from lineshaft.app.plant_data import PlantData, read_plant
-from lineshaft.backbone import Connection, Publisher, RawAgain, credentials
+from lineshaft.backbone import Connection, Publisher, RawAgain
 from lineshaft.contracts.catalogue import EVENTS
 from lineshaft.core.clock import Clock, SystemClock, rfc3339
-from lineshaft.core.errors import ConfigError, TransientFault
+from lineshaft.core.errors import TransientFault
 from lineshaft.core.ports import RawDestination, Webhook
 from lineshaft.ledger import (
     OPERATOR,
@@ -42,7 +41,6 @@ __all__ = [
 ]
 
 _LOG = structlog.get_logger(__name__)
-_CONNECT_S = 5.0
 _SETTLE_EVERY_S = 5.0
 _PAST = {
     "retry": "retried",
@@ -173,7 +171,7 @@ async def open_workbench(path: Path, *, sends: bool) -> AsyncIterator[Workbench]
         outbox = Outbox(store)
         readings: RawDestination = _NoNode()
         if sends:
-            connection = await _connect(plant, address)
+            connection = await _connect(plant)
             stack.push_async_callback(connection.close)
             publisher = Publisher(connection)
             stack.push_async_callback(publisher.close)
@@ -191,23 +189,15 @@ async def open_workbench(path: Path, *, sends: bool) -> AsyncIterator[Workbench]
         yield workbench
 
 
-async def _connect(plant: PlantData, address: Path) -> Connection:
-    wanted = plant.settings.backbone
+async def _connect(plant: PlantData) -> Connection:
     try:
-        if wanted.url:
-            return await Connection.open(
-                wanted.url, user=wanted.user, password=wanted.password, timeout_s=_CONNECT_S
-            )
-        node = read_address(address)
-        user, password = credentials(plant.data_dir / "nats")
-        return await Connection.open(node.nats, user=user, password=password, timeout_s=_CONNECT_S)
-    except (OSError, msgspec.MsgspecError, TransientFault, ConfigError) as error:
+        return await connect_to_node(plant.settings.backbone, plant.data_dir)
+    except TransientFault as fault:
         raise TransientFault(
-            f"nothing can be redriven: the node on {plant.data_dir} does not run, or its backbone is away"
-            f" ({error})",
+            f"nothing can be redriven: {fault.message}",
             code="node_down",
             hint="start it with `lineshaft run`; list, show, fix, discard and --dry-run work without it",
-        ) from error
+        ) from fault
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from lineshaft.backbone.replay import replay
 from lineshaft.backbone.server import NatsServer
 from lineshaft.backbone.server_config import MqttUser
 from lineshaft.backbone.streams import DEAD, declare, streams
-from lineshaft.core.errors import ConfigError, LineshaftError
+from lineshaft.core.errors import LineshaftError
 from lineshaft.core.mqtt_packets import Will
 from lineshaft.core.ports import Health, HealthState
 
@@ -58,7 +58,7 @@ class Backbone:
         self.mqtt_tls = mqtt_tls
         self.publisher = Publisher(connection)
         self._topic_filters = tuple(topic_filters)
-        self._sinks: list[RawSink] = []
+        self._raw_sink = RawSink(connection)
 
     @classmethod
     async def start(
@@ -67,6 +67,7 @@ class Backbone:
         data_dir: Path,
         *,
         topic_filters: Sequence[str] = (),
+        with_sources: bool = False,
         user: str = "",
         password: str = "",
         port: int = 0,
@@ -82,6 +83,7 @@ class Backbone:
 
         topic_filters    MQTT topics to take in, e.g. `plant/#`, `spBv1.0/#`; from the first moment that
                          devices can connect to the embedded server, their QoS 1 messages are kept for us
+        with_sources     take in what `raw_sink` puts, also where there are no topic filters
         port … mqtt_tls  of the embedded server, see `NatsServer.start`
         mqtt_url         of the cluster's MQTT listener, for commands to devices
         storage_bytes    all streams together; None: from the disk, or 50 GiB at a cluster
@@ -105,7 +107,7 @@ class Backbone:
                 url, user, password = server.url, server.user, server.password
                 mqtt_url, storage_bytes = server.mqtt_url, server.storage_bytes
             connection = await Connection.open(url, user=user, password=password)
-            specs = streams(topic_filters)
+            specs = streams(topic_filters, with_sources=with_sources)
             await declare(
                 connection, specs, storage_bytes=storage_bytes or _EXTERNAL_STORAGE_BYTES, replicas=replicas
             )
@@ -189,10 +191,9 @@ class Backbone:
         )
 
     def raw_source(self, *, max_wait_ms: float = 4.0, max_messages: int = 8192) -> MqttIngest:
-        """The devices' messages; one `run()` at a time.
+        """The messages of devices and of sources; one `run()` at a time.
 
         max_wait_ms, max_messages   of one batch: how long it gathers, and how many are asked for at once
-        raises   ConfigError when the backbone was started without topic filters
         """
         user, password = self.credentials
 
@@ -204,26 +205,14 @@ class Backbone:
         return MqttIngest(
             self.connection,
             connect,
-            self._listened_to(),
+            self._topic_filters,
             max_wait_ms=max_wait_ms,
             max_messages=max_messages,
         )
 
     def raw_sink(self) -> RawSink:
-        """Puts the messages of other sources where those of the devices are.
-
-        raises  ConfigError when the backbone was started without topic filters
-        """
-        sink = RawSink(self.connection, self._listened_to())
-        self._sinks.append(sink)
-        return sink
-
-    def _listened_to(self) -> tuple[str, ...]:
-        if not self._topic_filters:
-            raise ConfigError(
-                "no device topics are taken in", hint="name them at start: topic_filters=['plant/#']"
-            )
-        return self._topic_filters
+        """Puts the messages of sources, beside those of the devices; one for all sources."""
+        return self._raw_sink
 
     def device_commands(
         self,
@@ -281,8 +270,7 @@ class Backbone:
     async def stop(self) -> None:
         """Stop publishing, disconnect, end the embedded server. Cancel consumers and sources before."""
         await self.publisher.close()
-        for sink in self._sinks:
-            await sink.close()
+        await self._raw_sink.close()
         await self.connection.close()
         if self.server is not None:
             await self.server.stop()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from itertools import compress
 from typing import Any
 
@@ -24,6 +25,7 @@ from lineshaft.backbone.pull_requests import PullRequests
 from lineshaft.core.errors import ConfigError, TransientFault
 from lineshaft.core.ids import new_id
 from lineshaft.core.ports import StreamPosition
+from lineshaft.core.values import moment_of
 
 __all__ = ["BulkFeed", "Taken"]
 
@@ -47,6 +49,7 @@ class BulkFeed:
     """Use from one task: `open`, then `wait` and `take` for ever, then `close`.
 
     last      of the last message taken: its sequence; created: of the stream that it is counted in
+    last_us   of the same: when it was stored, µs since 1970 UTC; 0: not known
     skipped   messages left out because of their headers
     """
 
@@ -83,6 +86,7 @@ class BulkFeed:
         self._subscription: Subscription | None = None
         self._forget: Callable[[], None] | None = None
         self.last = 0
+        self.last_us = 0
         self.created = ""
         self.skipped = 0
         self._waiting = 0
@@ -98,7 +102,7 @@ class BulkFeed:
         raises  ConfigError when the stream is missing or the server refuses the consumer
         """
         if after is not None:
-            self.last, self.created = after.sequence, after.created
+            self.last, self.last_us, self.created = after.sequence, after.stored_us, after.created
         self._forget = self._connection.when_lost(self._lost)
         await self._reopen()
 
@@ -159,6 +163,7 @@ class BulkFeed:
         else:
             sequences = list(range(before + 1, self.last + 1))
         stored_us = [nanoseconds // 1000 for nanoseconds in map(int, numbers[2::4])]
+        self.last_us = stored_us[-1]
         self._waiting = int(numbers[-1])
         if self._leave_out is not None:
             left_out = {head: self._leave_out(head) for head in set(heads)}
@@ -230,22 +235,14 @@ class BulkFeed:
         created, state = str(info["created"]), info["state"]
         if self.created and self.created != created:
             _log.warning("the stream was made anew; it is read from its start", stream=self.stream)
-            self.last = 0
+            self.last, self.last_us = 0, 0
         self.created = created
-        if self.last > state["last_seq"]:
-            _log.error(
-                "the stream lost its newest messages",
-                stream=self.stream,
-                messages=self.last - state["last_seq"],
-            )
-            self.last = int(state["last_seq"])
         if not self.last:
             self.last = max(0, int(state["first_seq"]) - 1)
         config: dict[str, Any] = {
             "name": self._consumer,
             "ack_policy": "none",
-            "deliver_policy": "by_start_sequence",
-            "opt_start_seq": self.last + 1,
+            **await self._start(state),
             "replay_policy": "instant",
             "mem_storage": True,
             "inactive_threshold": _FORGOTTEN_AFTER_S * 10**9,
@@ -261,3 +258,25 @@ class BulkFeed:
             {"stream_name": self.stream, "config": config},
         )
         self._waiting = int(consumer["num_pending"])
+        before = int(consumer["delivered"]["stream_seq"])  # nothing is delivered yet: where the server begins
+        if before < self.last:
+            _log.error("the stream lost its newest messages", stream=self.stream, messages=self.last - before)
+            self.last = before
+
+    async def _start(self, state: Mapping[str, Any]) -> dict[str, Any]:
+        """Behind the number of the last message taken; where the stream lost it, and gives its number to
+        another, behind its time."""
+        if self.last_us and not await self._is_there(state):
+            moment = moment_of(self.last_us + 1).isoformat(timespec="microseconds")
+            return {"deliver_policy": "by_start_time", "opt_start_time": moment}
+        return {"deliver_policy": "by_start_sequence", "opt_start_seq": min(self.last, state["last_seq"]) + 1}
+
+    async def _is_there(self, state: Mapping[str, Any]) -> bool:
+        """Whether the last message taken still bears its number, or was forgotten as it should be."""
+        if self.last > state["last_seq"]:
+            return False
+        try:
+            found = await self._connection.api(f"STREAM.MSG.GET.{self.stream}", {"seq": self.last})
+        except ApiRefused:
+            return True
+        return datetime.fromisoformat(found["message"]["time"]) == moment_of(self.last_us)

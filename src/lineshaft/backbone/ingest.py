@@ -1,4 +1,4 @@
-"""Device traffic into `RawBatch`es, by two paths.
+"""Device traffic into `RawBatch`es, by three paths.
 
 QoS 1 and 2   the server's own stream `$MQTT_msgs`: a PUBACK means stored there, so nothing is lost, over a
               kill -9 of either side too. That stream keeps a message only while a consumer wants it: the
@@ -6,9 +6,12 @@ QoS 1 and 2   the server's own stream `$MQTT_msgs`: a PUBACK means stored there,
               nats-server: the version is pinned, and the tests of this module vouch for it.
 QoS 0         the stream `LS_RAW` on the devices' subjects. It takes in QoS 1 and 2 as well; those are left
               out by their header `Nmqtt-Pub`. What a NATS client publishes there has no such header: taken.
+sources       the stream `LS_SOURCES`, where `RawSink` and `RawAgain` put messages under `ls.raw.`: on disk
+              when put returns.
 
-On each stream a durable marks how far telemetry is done. Nothing is ever asked of it: messages are read by a
-`BulkFeed`, and `done` sets the durable's place (`CONSUMER.RESET`), which lets `$MQTT_msgs` forget them.
+All are read by a `BulkFeed`. What is `done` is forgotten: on `LS_SOURCES` by a purge up to there, 2 µs for a
+message; on `$MQTT_msgs`, where others have messages too, by setting the place of the durable, which is never
+asked for anything (`CONSUMER.RESET`, 0.1 ms for a message). `LS_RAW` forgets by age.
 """
 
 from __future__ import annotations
@@ -23,18 +26,21 @@ from lineshaft.backbone.bulk_client import BulkClient
 from lineshaft.backbone.bulk_feed import BulkFeed
 from lineshaft.backbone.connection import ApiRefused, Connection
 from lineshaft.backbone.pull import declare_consumer
-from lineshaft.backbone.streams import MQTT_MESSAGES, RAW
+from lineshaft.backbone.streams import MQTT_MESSAGES, RAW, SOURCES, SOURCES_PREFIX
 from lineshaft.backbone.topics import raw_subjects, subject_to_topic
 from lineshaft.core.errors import TransientFault
 from lineshaft.core.ports import StreamPosition
 from lineshaft.core.values import RawBatch
 
-__all__ = ["QOS0_DURABLE", "QOS1_DURABLE", "MqttIngest", "declare_interest", "withdraw_interest"]
+__all__ = ["QOS1_DURABLE", "MqttIngest", "declare_interest", "withdraw_interest"]
 
 QOS1_DURABLE = "ls-ingest-qos1"
-QOS0_DURABLE = "ls-ingest-qos0"
 
 _log = structlog.get_logger(__name__)
+_FORGET = {
+    MQTT_MESSAGES: f"CONSUMER.RESET.{MQTT_MESSAGES}.{QOS1_DURABLE}",
+    SOURCES: f"STREAM.PURGE.{SOURCES}",
+}
 _MQTT_PREFIX = "$MQTT.msgs."
 _TESTED_SERVER = "2.15.1"
 _RETRY_S = 0.2
@@ -58,7 +64,7 @@ async def declare_interest(connection: Connection, topic_filters: Sequence[str])
             next_step="run tests/backbone/test_ingest.py with NATS_BIN set to this server",
         )
     before = await _waiting(connection)
-    await declare_consumer(connection, MQTT_MESSAGES, _place(QOS1_DURABLE, _listener_subjects(topic_filters)))
+    await declare_consumer(connection, MQTT_MESSAGES, _marker(_listener_subjects(topic_filters)))
     after = await _waiting(connection)
     if after < before:
         _log.warning(
@@ -79,7 +85,7 @@ async def withdraw_interest(connection: Connection) -> None:
 
 
 class MqttIngest:
-    """Implements `core.ports.RawSource` for the topic filters of one backbone.
+    """Implements `core.ports.RawSource` for the topic filters of one backbone, and what its sources put.
 
     ready     set while messages are being read
     taken     messages handed over; skipped: QoS 1 and 2 seen by the QoS 0 path
@@ -121,16 +127,18 @@ class MqttIngest:
         client = BulkClient()
         connection = await _patiently(lambda: self._connect(client))
         subjects = _listener_subjects(self._topic_filters)
-        feeds = [
-            self._feed(connection, client, MQTT_MESSAGES, filter_subjects=subjects),
-            self._feed(connection, client, RAW, leave_out=_is_of_the_listener_stream),
-        ]
-        places = {MQTT_MESSAGES: _place(QOS1_DURABLE, subjects), RAW: _place(QOS0_DURABLE)}
+        feeds = [self._feed(connection, client, SOURCES)]
+        if subjects:
+            feeds += [
+                self._feed(connection, client, MQTT_MESSAGES, filter_subjects=subjects),
+                self._feed(connection, client, RAW, leave_out=_is_of_the_listener_stream),
+            ]
         self._feeds = {feed.stream: feed for feed in feeds}
         self._marked.clear()
         try:
-            for stream, place in places.items():
-                await _patiently(lambda: declare_consumer(self._connection, stream, place))  # noqa: B023
+            if subjects:
+                marker = _marker(subjects)
+                await _patiently(lambda: declare_consumer(self._connection, MQTT_MESSAGES, marker))
             for feed in feeds:
                 await feed.open(after.get(feed.stream))
             async with asyncio.TaskGroup() as group:
@@ -147,15 +155,14 @@ class MqttIngest:
     async def done(self, upto: Mapping[str, StreamPosition]) -> None:
         for stream, position in upto.items():
             feed = self._feeds.get(stream)
-            if feed is None or position.created != feed.created:
-                continue  # of a stream that is no more
-            durable = QOS0_DURABLE if stream == RAW else QOS1_DURABLE
+            if stream not in _FORGET or feed is None or position.created != feed.created:
+                continue  # of a stream that forgets by itself, or is no more
             # A place beyond the end would let go what comes next.
             place = feed.created, min(position.sequence, feed.last)
             if self._marked.get(stream) == place:
                 continue
             try:
-                await self._connection.api(f"CONSUMER.RESET.{stream}.{durable}", {"seq": place[1] + 1})
+                await self._connection.api(_FORGET[stream], {"seq": place[1] + 1})
             except ApiRefused as refused:
                 raise TransientFault(
                     f"the place {place[1]} in {stream} cannot be marked: {refused}",
@@ -201,9 +208,8 @@ class _Topics(dict[bytes, str]):
     """Topics by subject, those seen before."""
 
     def __missing__(self, subject: bytes) -> str:
-        topic = self[subject] = subject_to_topic(
-            subject.decode("utf-8", "replace").removeprefix(_MQTT_PREFIX)
-        )
+        text = subject.decode("utf-8", "replace")
+        topic = self[subject] = subject_to_topic(text.removeprefix(_MQTT_PREFIX).removeprefix(SOURCES_PREFIX))
         return topic
 
 
@@ -229,9 +235,8 @@ async def _patiently(ask: Callable[[], Awaitable[_T]]) -> _T:
             await asyncio.sleep(_RETRY_S)
 
 
-def _place(durable: str, subjects: Sequence[str] = ()) -> dict[str, Any]:
-    config: dict[str, Any] = {"durable_name": durable}
-    return config | ({"filter_subjects": list(subjects)} if subjects else {})
+def _marker(subjects: Sequence[str]) -> dict[str, Any]:
+    return {"durable_name": QOS1_DURABLE, "filter_subjects": list(subjects)}
 
 
 def _listener_subjects(topic_filters: Sequence[str]) -> list[str]:

@@ -1,10 +1,9 @@
-"""Puts a device message on its topic again, as if its device had sent it now."""
+"""Puts a device message on its topic again: into the stream of what sources put, so that any topic can be."""
 
 from __future__ import annotations
 
 from lineshaft.backbone.connection import ApiRefused, Connection
-from lineshaft.backbone.ingest import QOS0_DURABLE
-from lineshaft.backbone.streams import RAW
+from lineshaft.backbone.streams import SOURCES, SOURCES_PREFIX
 from lineshaft.backbone.topics import topic_to_subject
 from lineshaft.core.errors import TransientFault
 
@@ -18,17 +17,17 @@ class RawAgain:
         self._connection = connection
 
     async def publish(self, topic: str, payload: bytes) -> str:
-        sequence = await self._connection.store(topic_to_subject(topic), payload)
-        return f"{RAW}:{sequence}"
+        sequence = await self._connection.store(SOURCES_PREFIX + topic_to_subject(topic), payload)
+        return f"{SOURCES}:{sequence}"
 
     async def is_taken_in(self, position: str) -> bool:
-        """Telemetry acknowledges a message when all that follows from it is on disk."""
-        sequence = int(position.rpartition(":")[2])
+        """Telemetry lets the stream forget a message when all that follows from it is on disk."""
+        stream, _, sequence = position.rpartition(":")
         try:
-            info = await self._connection.api(f"CONSUMER.INFO.{RAW}.{QOS0_DURABLE}")
+            info = await self._connection.api(f"STREAM.INFO.{stream}")
         except ApiRefused as refused:
             raise TransientFault(
                 f"{position}: nobody takes device messages in: {refused}",
                 hint="run a node with a `telemetry` section",
             ) from refused
-        return int(info["ack_floor"]["stream_seq"]) >= sequence
+        return int(info["state"]["first_seq"]) > int(sequence)

@@ -1,5 +1,4 @@
-"""Puts the messages of sources that are no MQTT devices where those of the devices are: on their topics, into
-`LS_RAW`."""
+"""Puts the messages of sources that are no MQTT devices, each on its topic, into `LS_SOURCES`, on disk."""
 
 from __future__ import annotations
 
@@ -9,8 +8,9 @@ from collections.abc import Sequence
 from lineshaft.backbone.connection import Connection
 from lineshaft.backbone.events import NatsMessage
 from lineshaft.backbone.publish_lane import Lane, Lot
-from lineshaft.backbone.topics import raw_subjects, subject_covers, topic_to_subject
-from lineshaft.core.errors import ConfigError, PermanentFault, TransientFault
+from lineshaft.backbone.streams import SOURCES_PREFIX
+from lineshaft.backbone.topics import topic_to_subject
+from lineshaft.core.errors import PermanentFault, TransientFault
 from lineshaft.core.ids import new_id
 
 __all__ = ["RawSink"]
@@ -20,22 +20,19 @@ _KNOWN_TOPICS = 100_000
 
 
 class RawSink:
-    """Implements core.ports.RawSink; to be used for as long as the connection lives."""
+    """Implements core.ports.RawSink; to be used for as long as the connection lives. One for all sources:
+    what several put at the same time goes to disk together."""
 
-    def __init__(
-        self, connection: Connection, topic_filters: Sequence[str], *, deadline_s: float = 30.0
-    ) -> None:
+    def __init__(self, connection: Connection, *, deadline_s: float = 30.0) -> None:
         """deadline_s: for one `put`, resends included"""
         self._connection = connection
-        self._topic_filters = list(topic_filters)
-        self._stored = raw_subjects(self._topic_filters)
         self._deadline_s = deadline_s
         self._subjects: dict[str, str] = {}
         self._lane: Lane | None = None
 
     async def put(self, messages: Sequence[tuple[str, bytes]]) -> None:
-        """raises  ConfigError (a topic that is not taken in) and PermanentFault (larger than a message may
-        be) before anything is sent; TransientFault as the port says
+        """raises  ConfigError (an impossible topic) and PermanentFault (larger than a message may be) before
+        anything is sent; TransientFault as the port says
         """
         if not messages:
             return
@@ -46,7 +43,7 @@ class RawSink:
             for index, (topic, payload) in enumerate(messages)
         ]
         if self._lane is None:
-            self._lane = Lane(self._connection, atomic=False)
+            self._lane = Lane(self._connection, atomic=True)
         try:
             async with asyncio.timeout(self._deadline_s):
                 await self._lane.enqueue(entries)
@@ -55,7 +52,7 @@ class RawSink:
             raise TransientFault(
                 f"backbone: {lot.remaining} of {len(messages)} device messages, the first on "
                 f"{messages[0][0]}, were not acknowledged within {self._deadline_s:g} s",
-                hint="put them again; is the disk full or the server down?",
+                hint="put them again; is the stream full, as telemetry takes nothing in, or the server down?",
             ) from None
         finally:
             lot.done.cancel()
@@ -78,12 +75,7 @@ class RawSink:
         return NatsMessage(subject=subject, headers={"Nats-Msg-Id": message_id}, data=payload)
 
     def _subject(self, topic: str) -> str:
-        subject = topic_to_subject(topic)
-        if not any(subject_covers(stored, subject) for stored in self._stored):
-            raise ConfigError(
-                f"topic {topic!r} is not taken in: it lies in none of {', '.join(self._topic_filters)}",
-                hint="add it to the topics that telemetry listens to",
-            )
+        subject = SOURCES_PREFIX + topic_to_subject(topic)
         if len(self._subjects) >= _KNOWN_TOPICS:
             self._subjects.clear()
         self._subjects[topic] = subject

@@ -1,4 +1,5 @@
-"""The streams, declared as often as you like: one per event class, raw traffic, dead letters, advisories."""
+"""The streams, declared as often as you like: one per event class, dead letters, advisories; and of device
+values: `$MQTT_msgs` and `LS_RAW` from our MQTT listener, `LS_SOURCES` from sources and redrives."""
 
 from __future__ import annotations
 
@@ -18,6 +19,8 @@ __all__ = [
     "DEAD",
     "MQTT_MESSAGES",
     "RAW",
+    "SOURCES",
+    "SOURCES_PREFIX",
     "StreamSpec",
     "declare",
     "stream_of",
@@ -27,6 +30,8 @@ __all__ = [
 _log = structlog.get_logger(__name__)
 
 RAW = "LS_RAW"
+SOURCES = "LS_SOURCES"
+SOURCES_PREFIX = "ls.raw."
 DEAD = "LS_DEAD"
 ADVISORIES = "LS_ADVISORIES"
 MQTT_MESSAGES = "$MQTT_msgs"
@@ -80,8 +85,9 @@ def stream_of(eventclass: EventClass) -> str:
     return f"LS_{eventclass.value.upper()}"
 
 
-def streams(topic_filters: Sequence[str] = ()) -> list[StreamSpec]:
-    """All streams; `LS_RAW` and the limits on `$MQTT_msgs` only where devices are listened to.
+def streams(topic_filters: Sequence[str] = (), *, with_sources: bool = False) -> list[StreamSpec]:
+    """All streams; `LS_RAW` and the limits on `$MQTT_msgs` only where devices are listened to, `LS_SOURCES`
+    there and with sources.
 
     raises  ConfigError for a topic filter that cannot be captured
     """
@@ -115,7 +121,7 @@ def streams(topic_filters: Sequence[str] = ()) -> list[StreamSpec]:
             StreamSpec(
                 name=RAW,
                 subjects=raw_subjects(list(topic_filters)),
-                share=0.15,
+                share=0.10,
                 max_age_s=6 * _HOUR_S,
                 discard="old",
                 persist="async",  # QoS 0 may be lost by its own definition; 4 times the rate of synced writes
@@ -126,13 +132,25 @@ def streams(topic_filters: Sequence[str] = ()) -> list[StreamSpec]:
             StreamSpec(
                 name=MQTT_MESSAGES,
                 subjects=["$MQTT.msgs.>"],
-                share=0.20,
+                share=0.15,
                 max_age_s=0,
                 discard="new",
                 retention="interest",
                 atomic=False,
             ),
         ]
+    if topic_filters or with_sources:
+        # No device may publish under `ls.`, so only we write here. A source forgets a value once it is put:
+        # each is on disk before that, and stays until telemetry is done with it.
+        specs.append(
+            StreamSpec(
+                name=SOURCES,
+                subjects=[f"{SOURCES_PREFIX}>"],
+                share=0.10,
+                max_age_s=0,
+                discard="new",
+            )
+        )
     return specs
 
 

@@ -19,14 +19,14 @@ __all__ = ["YamlFile"]
 
 T = TypeVar("T")
 _REFERENCE = re.compile(r"\$\{(env|file):([^}]+)\}")
-_DATE = "tag:yaml.org,2002:timestamp"
+_DATE, _NUMBERS = "tag:yaml.org,2002:timestamp", {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
 _SECRETS = ("password", "secret", "key", "token", "bearer")  # such values are never printed
 Place = Sequence[str | int]
 
 
 class YamlFile:
-    """path: of the file; data: plain dicts, lists and scalars, dates as text, secret references
-    resolved.
+    """path: of the file; data: plain dicts, lists and scalars, dates and times of day as text, secret
+    references resolved.
 
     raises  ConfigError with file and line: unreadable, not YAML, a key twice, a reference to nothing
     """
@@ -99,8 +99,8 @@ class YamlFile:
             return plain
         if isinstance(node, yaml.SequenceNode):
             return [self._plain(item, (*place, index)) for index, item in enumerate(node.value)]
-        if node.tag == _DATE:
-            return node.value
+        if node.tag == _DATE or (node.tag in _NUMBERS and ":" in node.value):
+            return node.value  # YAML 1.1 takes 14:00 for 840
         value = yaml.SafeLoader("").construct_object(node, deep=True)
         return self._resolved(value, place) if isinstance(value, str) else value
 

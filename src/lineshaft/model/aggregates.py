@@ -14,8 +14,7 @@ class ReadingsAggregate(Value, frozen=True, kw_only=True):
     """One tumbling window [start_time, end_time) of one tag, over its readings of good quality.
 
     revision        0 first, then one more each time that more readings in it are told
-    count           readings. It only grows, and (tag, rule, start, end, count) is one telling, also of one that
-                    is told again after a crash. 0 only where a state lasted through the whole window
+    count           readings; 0 only where a known state lasted all through it, else it would not be told
     first … mean    in `unit`, UNECE Rec 20 code
     time_in_state   seconds by name of PackMLState, of state tags only
     """

@@ -60,7 +60,7 @@ async def accept_count(ctx: Context, count: CountAggregate) -> CountOutcome:
         disposition = CountDisposition.NO_ORDER
     else:
         accepted = accept(count, order)
-        if accepted.quantity.value:
+        if accepted.quantity.value or count.revision:  # what an earlier revision said may be gone
             shown = (f"{count.from_count:.17g}", f"{count.to_count:.17g}")
             identity = (order.operations_request_id, order.operations_segment_id, *_window(count), *shown)
             await ctx.publish(COUNT_ACCEPTED, accepted, identity)

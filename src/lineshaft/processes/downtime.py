@@ -13,7 +13,6 @@ from lineshaft.contracts.catalogue import (
     WorkCalendar,
 )
 from lineshaft.core.clock import rfc3339
-from lineshaft.core.errors import BusinessFault
 from lineshaft.core.values import Key, Value
 from lineshaft.model.calendar import EquipmentPeriod
 from lineshaft.model.downtime import ClassifiedStop, StopRef
@@ -22,7 +21,7 @@ from lineshaft.model.maintenance import AssetPeriod
 from lineshaft.model.production import EquipmentRef
 from lineshaft.processes.context import Context
 from lineshaft.processes.declare import process
-from lineshaft.processes.downtime_rules import classify, waits_for_reason
+from lineshaft.processes.downtime_rules import classify, end_of, waits_for_reason
 
 __all__ = ["DowntimeOutcome", "classify_downtime"]
 
@@ -50,14 +49,7 @@ class DowntimeOutcome(Value, frozen=True, kw_only=True):
     owner="production",
 )
 async def classify_downtime(ctx: Context, stop: Downtime) -> DowntimeOutcome:
-    if stop.end_time is None:
-        raise BusinessFault(
-            f"the stop of {stop.equipment_id} at {rfc3339(stop.start_time)} was told as over without an end",
-            code="stop_without_end",
-            owner="production",
-            hint="correct its end_time",
-        )
-    production, start, end = ctx.system(Production), stop.start_time, stop.end_time
+    production, start, end = ctx.system(Production), stop.start_time, end_of(stop)
     context = await production.context(EquipmentRef(equipment_id=stop.equipment_id))
     calendar = await ctx.system(WorkCalendar).entries(
         EquipmentPeriod(

@@ -20,7 +20,7 @@ from lineshaft.model.equipment_state import STOP_STATES, Downtime, UnitMode
 from lineshaft.model.maintenance import PlannedOrder
 from lineshaft.model.production import ProductionContext
 
-__all__ = ["classify", "waits_for_reason"]
+__all__ = ["classify", "end_of", "waits_for_reason"]
 
 _MICROSECOND = timedelta(microseconds=1)
 _NO_REASON, _REASON_GROUP = "no_reason", "reason_is_a_group"
@@ -50,17 +50,9 @@ def classify(
 
     How long a stop is, is asked of the whole: what a shift border leaves of it is no minor stop.
     """
-    if stop.end_time is None or stop.end_time <= stop.start_time:
-        raise BusinessFault(
-            f"the stop of {stop.equipment_id} at {stop.start_time} ends at {stop.end_time}",
-            code="stop_without_end",
-            owner="production",
-            hint="correct its end_time",
-        )
-    of_whole = _whole(stop, stop.end_time, context, reason)
+    of_whole = _whole(stop, context, reason)
     parts: list[tuple[datetime, datetime, _Verdict]] = []
-    cuts = _cuts(stop.start_time, stop.end_time, entries, planned)
-    for start, end in pairwise(cuts):
+    for start, end in pairwise(_cuts(stop.start_time, end_of(stop), entries, planned)):
         verdict = _verdict(start, of_whole, entries, planned)
         if parts and parts[-1][2] == verdict:
             start = parts.pop()[0]  # noqa: PLW2901 - they are one
@@ -97,14 +89,25 @@ def waits_for_reason(segments: Sequence[ClassifiedStop]) -> bool:
     return any(segment.cause in {_NO_REASON, _REASON_GROUP} for segment in segments)
 
 
-def _whole(
-    stop: Downtime, end: datetime, context: ProductionContext, reason: StopReason
-) -> tuple[StopClass, str]:
+def end_of(stop: Downtime) -> datetime:
+    """raises  BusinessFault for a stop that is not over"""
+    if stop.end_time is None or stop.end_time <= stop.start_time:
+        raise BusinessFault(
+            f"the stop of {stop.equipment_id} at {stop.start_time} ends at {stop.end_time}",
+            code="stop_without_end",
+            owner="production",
+            hint="correct its end_time",
+        )
+    return stop.end_time
+
+
+def _whole(stop: Downtime, context: ProductionContext, reason: StopReason) -> tuple[StopClass, str]:
     """What it is within a shift, where nothing else was planned."""
+    length_s = (end_of(stop) - stop.start_time).total_seconds()
     out_of_production = stop.mode not in {None, UnitMode.PRODUCTION} or stop.state not in STOP_STATES
     has_job = bool(context.job_order_id or context.operations_request_id)
     tests = (
-        ((end - stop.start_time).total_seconds() < stop.minor_stop_s, StopClass.MINOR_STOP, ""),
+        (length_s < stop.minor_stop_s, StopClass.MINOR_STOP, ""),
         (bool(stop.upstream), StopClass.BLOCKED_OR_STARVED, ""),
         (out_of_production, StopClass.UNCLASSIFIED, "not_in_production"),
         (not has_job, StopClass.NOT_SCHEDULED, "no_active_job"),

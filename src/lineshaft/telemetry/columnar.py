@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from math import nan
 from typing import TypeAlias
 
 import msgspec
@@ -15,19 +16,20 @@ from lineshaft.telemetry.derive import Input, derive, readings_of
 from lineshaft.telemetry.evaluation import Counters, Live, Results
 from lineshaft.telemetry.limit_screen import LimitScreen, RateScreen
 from lineshaft.telemetry.limits import Limit, breach
-from lineshaft.telemetry.readings import GOOD, Ints, Readings, TakenReading
+from lineshaft.telemetry.readings import GOOD, STALE, Ints, Readings, TakenReading
 from lineshaft.telemetry.rules import RuleSet
 from lineshaft.telemetry.runs import Run, arrange
 from lineshaft.telemetry.tag_rules import State, TagRules
-from lineshaft.telemetry.told import Place, Told, values_of
+from lineshaft.telemetry.told import Place, Told
 from lineshaft.telemetry.track import QUARANTINED, RING, Order, Track
-from lineshaft.telemetry.watch import Watch
+from lineshaft.telemetry.watch import Found
 from lineshaft.telemetry.window_fill import WindowFill
+from lineshaft.telemetry.windows import Window, too_late
 
 __all__ = ["ColumnarEvaluation"]
 
-_Call: TypeAlias = tuple[Place, Watch, str, TakenReading | int]
-"""What a watch is to be told: a reading, or since when its device is gone."""
+_Call: TypeAlias = tuple[Place, Callable[..., Found], str, TakenReading | int]
+"""What a watch is to be told, with its role: a reading, or since when its device is gone."""
 
 
 class _Batch(msgspec.Struct):
@@ -70,8 +72,8 @@ class ColumnarEvaluation:
         rows = derive(self._rules.derivations, self._rules.virtual, sorted(base.inputs), told)
         derived = self._evaluated(readings_of(readings.batch, rows), stored, 1, told)
         self.counters.derived += len(rows)
-        for place, watch, role, what in sorted(base.calls + derived.calls, key=lambda call: call[0]):
-            told.found(place, watch.lost(role, what) if isinstance(what, int) else watch.take(role, what))
+        for place, tell, role, what in sorted(base.calls + derived.calls, key=lambda call: call[0]):
+            told.found(place, tell(role, what))
         return Results(told.facts(), told.faults(), base.passed, derived.readings, derived.passed)
 
     def tick(self, now: int) -> Results:
@@ -83,7 +85,7 @@ class ColumnarEvaluation:
                 windows += [(rank, number, fact) for number, fact in of_rank]
         windows.sort(key=lambda told: told[:2])
         facts: list[Value] = [fact for _, _, fact in windows]
-        return Results(facts + values_of([one for watch in self._rules.watches for one in watch.tick(now)]))
+        return Results(facts + [fact for watch in self._rules.watches for fact in watch.tick(now)])
 
     def live(self) -> Live:
         tags, changed = self._state.tags, np.flatnonzero(self.changed)
@@ -96,6 +98,8 @@ class ColumnarEvaluation:
     def restore(self, saved: Mapping[str, bytes]) -> None:
         self._start()
         self._state.restore(saved, map(self.track, self._state_tags))
+        for tag in self._rules.limits:
+            self._levels.note(tag)
         self.changed[:] = True
 
     def _start(self) -> None:
@@ -115,9 +119,12 @@ class ColumnarEvaluation:
         self._state_tags = rules.state_tags()
         self._apart = np.zeros(count, np.bool_)
         self._apart[self._state_tags] = True
+        self._longest[self._apart] = 0
         self._deadband = np.array([tag.deadband for tag in rules.tags])
+        self._deadbands = bool(self._deadband.any())
         self._asked = np.zeros(count, np.bool_)
         self._asked[[*rules.watching, *rules.deriving]] = True
+        self._asking = bool(self._asked.any())
 
     def track(self, index: int) -> Track:
         if index not in self._tracks:
@@ -130,14 +137,21 @@ class ColumnarEvaluation:
             return batch
         received = stored[readings.message]
         arranged = arrange(readings, received, self._state.tags, self._longest, self._apart)
-        self.counters.duplicates += len(arranged.duplicates)
-        batch.passed[arranged.duplicates] = False
-        self.counters.quarantined += len(arranged.quarantined)
-        batch.passed[arranged.quarantined] = False
-        for message in np.unique(readings.message[arranged.quarantined]).tolist():
-            told.fault(message, QUARANTINED)
-        if len(arranged.plain):
+        if len(arranged.duplicates):
+            self.counters.duplicates += len(arranged.duplicates)
+            batch.passed[arranged.duplicates] = False
+            self._back(arranged.back, batch)
+        if len(arranged.quarantined):
+            self.counters.quarantined += len(arranged.quarantined)
+            batch.passed[arranged.quarantined] = False
+            for message in np.unique(readings.message[arranged.quarantined]).tolist():
+                told.fault(message, QUARANTINED)
+        if arranged.plain:
             self._plain(arranged.plain, batch)
+        if arranged.late:
+            self._late(arranged.late, batch)
+        if arranged.gone:
+            self._gone(arranged.gone, batch)
         by_tag: dict[int, list[int]] = {}
         for index in arranged.others.tolist():
             by_tag.setdefault(int(readings.tag[index]), []).append(index)
@@ -146,38 +160,83 @@ class ColumnarEvaluation:
         return batch
 
     def _plain(self, run: Run, batch: _Batch) -> None:
-        tags, lasts = self._state.tags, run.ends - 1
-        self.counters.taken += len(run)
+        tags, live, good = self._state.tags, run.live(), run.good()
         before = tags.newest[run.tags]
-        tags.seen[run.tags] = tags.newest[run.tags] = run.last
-        tags.value[run.tags], tags.received[run.tags] = run.value[lasts], run.received[lasts]
-        tags.quality[run.tags] = run.quality[lasts]
-        self.changed[run.tags] = True
+        tags.newest[run.tags] = run.last
         self._ring(run)
-        self._thin(run, batch)
-        good = run.good()
-
-        def broken(rank: int, limit: Limit, start: int, value: float, place: int) -> None:
-            index = int(good.index[place])
-            batch.told.fact(batch.place(index, rank), breach(limit, start, value, batch.reading(index)))
-
-        self._levels.screen(good, broken)
-        self._rates.screen(good, broken)
+        self.counters.historical += len(run) - len(live)
+        if live:
+            self._live(live, good if live is run else live.good(), batch)
 
         def told(rank: int, place: int, number: int, window: ReadingsAggregate) -> None:
             batch.told.fact(batch.place(int(run.index[place]), rank, number), window)
 
         for fill in self._fills:
             fill.fill(run, good, before, told)
-        if len(good):
-            self._ask(good, batch)
+
+    def _live(self, run: Run, good: Run, batch: _Batch) -> None:
+        """What is not historical of plain readings, and of that what is good."""
+        tags, lasts = self._state.tags, run.ends - 1
+        self.counters.taken += len(run)
+        tags.seen[run.tags] = run.last
+        tags.value[run.tags], tags.received[run.tags] = run.value[lasts], run.received[lasts]
+        tags.quality[run.tags] = run.quality[lasts]
+        self.changed[run.tags] = True
+        if self._deadbands:
+            self._thin(run, batch)
+
+        def broken(rank: int, limit: Limit, start: int, value: float, place: int) -> None:
+            index = int(good.index[place])
+            batch.told.fact(batch.place(index, rank), breach(limit, start, value, batch.reading(index)))
+
+        if good:
+            self._levels.screen(good, broken)
+            self._rates.screen(good, broken)
+            if self._asking:
+                self._ask(good, batch)
+
+    def _late(self, run: Run, batch: _Batch) -> None:
+        historical = int(np.count_nonzero(run.historical))
+        self.counters.historical += historical
+        self.counters.late += len(run) - historical
+        self._ring(run)
+        good = run.good()
+
+        def refuse(place: int, window: Window) -> None:
+            batch.told.fault(int(batch.readings.message[good.index[place]]), too_late(window))
+
+        if good:
+            refused = [fill.late(good, self._state.tags.newest, refuse) for fill in self._fills]
+            self.counters.too_late += int(np.count_nonzero(np.logical_or.reduce(refused))) if refused else 0
+
+    def _gone(self, run: Run, batch: _Batch) -> None:
+        tags, self.counters.stale = self._state.tags, self.counters.stale + len(run)
+        lost = tags.quality[run.tags] != STALE
+        self._set_quality(run.tags[lost], STALE)
+        tags.thin[run.tags[lost]] = nan
+        self._note_each(run.index[run.starts[lost]], batch, Order.LOST)
+
+    def _back(self, indices: Ints, batch: _Batch) -> None:
+        quality = batch.readings.quality[indices]
+        self._set_quality(batch.readings.tag[indices], quality)
+        self._note_each(indices[quality == GOOD], batch, Order.CONFIRMED)
+
+    def _set_quality(self, tags: NDArray[np.int32], quality: NDArray[np.uint8] | int) -> None:
+        self._state.tags.quality[tags] = quality
+        self.changed[tags] = True
+
+    def _note_each(self, indices: Ints, batch: _Batch, order: Order) -> None:
+        for index in indices[self._asked[batch.readings.tag[indices]]].tolist():
+            self._note(int(batch.readings.tag[index]), batch.reading(index), index, batch, order)
 
     def _ring(self, run: Run) -> None:
         """Of each tag the last RING times, in the order of their coming."""
         tags = self._state.tags
-        number = np.arange(len(run)) + np.repeat(tags.rung[run.tags] - run.starts, run.lengths)
+        number = tags.rung[run.tags]
+        tags.rung[run.tags] = number + run.lengths
+        if not run.alone:
+            number = np.arange(len(run)) + np.repeat(number - run.starts, run.lengths)
         tags.ring[run.tag, number & (RING - 1)] = run.time  # of equal places the last one stays
-        tags.rung[run.tags] += run.lengths
 
     def _thin(self, run: Run, batch: _Batch) -> None:
         """Readings within the deadband of the last one that passed do not pass."""
@@ -210,34 +269,45 @@ class ColumnarEvaluation:
         return all(watch.newest_only for _, watch, _ in self._rules.watching[tag])
 
     def _note(
-        self, tag: int, reading: TakenReading, index: int, batch: _Batch, *, gone: bool = False
+        self, tag: int, reading: TakenReading, index: int, batch: _Batch, order: Order = Order.TAKEN
     ) -> None:
-        what = reading.time if gone else reading
-        batch.calls += [
-            (batch.place(index, rank), watch, role, what)
-            for rank, watch, role in self._rules.watching.get(tag, ())
-        ]
+        for rank, watch, role in self._rules.watching.get(tag, ()):
+            place = batch.place(index, rank)
+            if order is Order.LOST:
+                batch.calls.append((place, watch.lost, role, reading.time))
+            else:
+                tell = watch.take if order is Order.TAKEN else watch.confirmed
+                batch.calls.append((place, tell, role, reading))
+        value = nan if order is Order.LOST else reading.value
         batch.inputs += [
-            (reading.message, index, derivation, role, reading.time, None if gone else reading.value)
+            (reading.message, index, derivation, role, reading.time, value)
             for derivation, role in self._rules.deriving.get(tag, ())
         ]
 
     def _one_by_one(self, tag: int, indices: list[int], batch: _Batch) -> None:
         track, readings = self.track(tag), batch.readings
         self._state.load(tag, track)
-        for index in indices:
-            reading, quality = batch.reading(index), int(readings.quality[index])
-            step = track.take(quality, bool(readings.historical[index]), reading)
+        columns = (readings.quality, readings.historical, readings.time, readings.value, readings.message)
+        rows = zip(indices, *(column[indices].tolist() for column in columns), strict=True)
+        for index, quality, historical, time, value, message in rows:
+            reading = TakenReading(
+                time=time,
+                value=value + 0.0,
+                received=readings.batch.stored_us[message],
+                batch=readings.batch,
+                message=message,
+            )
+            step = track.take(quality, historical, reading)
             step.count(self.counters)
             batch.passed[index] = step.passed
             for rank, fact in step.facts:
                 batch.told.fact(batch.place(index, rank), fact)
             for fault in step.faults:
                 batch.told.fault(reading.message, fault)
-            if step.order is Order.LOST:
-                self._note(tag, reading, index, batch, gone=True)
-            elif step.order is Order.TAKEN and quality == GOOD:
-                self._note(tag, reading, index, batch)
+            taken = quality == GOOD and step.order in (Order.TAKEN, Order.CONFIRMED)
+            if taken or step.order is Order.LOST:
+                self._note(tag, reading, index, batch, step.order)
         self._state.store(tag, track)
+        self._levels.note(tag)
         self.changed[tag] |= track.changed
         track.changed = False

@@ -56,6 +56,9 @@ class Spec(Protocol):
     @property
     def rule_version(self) -> str: ...
 
+    @property
+    def tag(self) -> Tag: ...
+
 
 S = TypeVar("S", bound=Spec)
 

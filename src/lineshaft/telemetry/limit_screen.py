@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from math import nextafter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -30,57 +31,71 @@ def by_tag(tag_of: Sequence[int], tags: int) -> Ints:
     return np.array([held + [-1] * (most - len(held)) for held in rows], np.int64).reshape(tags, most)
 
 
+def _walk(
+    columns: LimitColumns,
+    row: int,
+    places: Sequence[int] | NDArray[Any],
+    values: Floats,
+    run: Run,
+    breach: Breach,
+) -> None:
+    limit, state = columns.limits[row], columns.state(row)
+    for place, value in zip(places, values.tolist(), strict=True):
+        before, state = state, advance(limit, state, value, int(run.time[place]))
+        if state.raised and not before.raised and state.episode_start is not None:
+            breach(columns.first + row, limit, state.episode_start, value, int(place))
+    columns.put(row, state)
+
+
 class LimitScreen:
-    """Limits on values. A limit can change only if one of the values of its tag is beyond it while it has no
-    episode, at or within its release while its event was due, or either while it waits for that."""
+    """Limits on values. A limit can change only if one of the values of its tag is beyond it while its event
+    is not due yet, or at or within its release while it has an episode. So there are two levels for each tag:
+    while its values lie between them, none of its limits can change."""
 
     def __init__(self, columns: LimitColumns, tag_of: Sequence[int], tags: int) -> None:
-        limits = columns.limits
         self._columns = columns
-        self._by_tag = by_tag(tag_of, tags)
-        self._low = np.array([limit.kind is LimitKind.LOW for limit in limits], np.bool_)
-        sign = np.where(self._low, -1.0, 1.0)
-        self._limit = sign * np.array([limit.limit for limit in limits])
-        self._release = sign * np.array([limit.release for limit in limits])
+        self._rows: dict[int, list[int]] = {}
+        for row, tag in enumerate(tag_of):
+            self._rows.setdefault(tag, []).append(row)
+        self._up: Floats = np.full(tags, np.inf)
+        self._down: Floats = np.full(tags, -np.inf)
+        for tag in self._rows:
+            self.note(tag)
+
+    def note(self, tag: int) -> None:
+        """Set the levels of a tag whose limits changed."""
+        up, down = np.inf, -np.inf
+        for row in self._rows.get(tag, ()):
+            limit, state = self._columns.limits[row], self._columns.state(row)
+            low = limit.kind is LimitKind.LOW
+            if not state.raised:
+                up, down = (up, max(down, limit.limit)) if low else (min(up, limit.limit), down)
+            if state.episode_start is not None and low:
+                up = min(up, nextafter(limit.release, -np.inf))
+            elif state.episode_start is not None:
+                down = max(down, nextafter(limit.release, np.inf))
+        self._up[tag], self._down[tag] = up, down
 
     def screen(self, run: Run, breach: Breach) -> None:
         """run: of good quality"""
-        if not len(self._limit) or not len(run):
+        if not self._rows:
             return
-        rows = self._by_tag[run.tags]
-        low = self._low[rows]
-        lowest, highest = run.lowest[:, np.newaxis], run.highest[:, np.newaxis]
-        changing = self.can_change(rows, np.where(low, -lowest, highest), np.where(low, -highest, lowest))
-        changing &= rows >= 0
-        for group, turn in np.argwhere(changing).tolist():
-            start, end = int(run.starts[group]), int(run.ends[group])
-            self.walk(int(rows[group, turn]), range(start, end), run.value[start:end], run, breach)
-
-    def can_change(self, rows: Ints, farthest: Floats, nearest: Floats) -> NDArray[np.bool_]:
-        """By limit: the values farthest beyond and nearest, with the sign turned for low ones."""
-        beyond = farthest > self._limit[rows]
-        back = nearest <= self._release[rows]
-        raised, on = self._columns.raised[rows], self._columns.start[rows] != NONE
-        changes: NDArray[np.bool_] = (beyond & ~raised) | (back & on)
-        return changes
-
-    def walk(
-        self, row: int, places: Sequence[int] | NDArray[Any], values: Floats, run: Run, breach: Breach
-    ) -> None:
-        columns, limit = self._columns, self._columns.limits[row]
-        state = columns.state(row)
-        for place, value in zip(places, values.tolist(), strict=True):
-            before, state = state, advance(limit, state, value, int(run.time[place]))
-            if state.raised and not before.raised and state.episode_start is not None:
-                breach(columns.first + row, limit, state.episode_start, value, int(place))
-        columns.put(row, state)
+        changing = (run.highest > self._up[run.tags]) | (run.lowest < self._down[run.tags])
+        for group in changing.nonzero()[0].tolist():
+            tag, start, end = int(run.tags[group]), int(run.starts[group]), int(run.ends[group])
+            for row in self._rows[tag]:
+                _walk(self._columns, row, range(start, end), run.value[start:end], run, breach)
+            self.note(tag)
 
 
-class RateScreen(LimitScreen):
+class RateScreen:
     """Limits on the speed of change."""
 
     def __init__(self, columns: LimitColumns, tag_of: Sequence[int], tags: int) -> None:
-        super().__init__(columns, tag_of, tags)
+        self._columns = columns
+        self._by_tag = by_tag(tag_of, tags)
+        self._limit = np.array([limit.limit for limit in columns.limits])
+        self._release = np.array([limit.release for limit in columns.limits])
         self._fall = np.array([limit.kind is LimitKind.FALL for limit in columns.limits], np.bool_)
         self._over = np.array([limit.over_us for limit in columns.limits], np.int64)
 
@@ -97,11 +112,13 @@ class RateScreen(LimitScreen):
         speed, measured = self._speeds(rows, run)
         farthest = np.fmax.reduceat(speed, run.starts)
         nearest = np.fmin.reduceat(speed, run.starts)
-        changing = (rows >= 0) & self.can_change(rows, farthest, nearest)
+        changing = (farthest > self._limit[rows]) & ~columns.raised[rows]
+        changing |= (nearest <= self._release[rows]) & (columns.start[rows] != NONE)
+        changing &= rows >= 0
         for group in np.flatnonzero(changing).tolist():
             start, end = int(run.starts[group]), int(run.ends[group])
             places = start + np.flatnonzero(~np.isnan(speed[start:end]))
-            self.walk(int(rows[group]), places, speed[places], run, breach)
+            _walk(columns, int(rows[group]), places, speed[places], run, breach)
         has = (rows >= 0) & (measured >= 0)
         columns.time[rows[has]] = run.time[measured[has]]
         columns.value[rows[has]] = run.value[measured[has]]

@@ -23,7 +23,7 @@ import msgspec
 
 from lineshaft.core.errors import ContractViolation
 from lineshaft.core.quantity import UNITS, Quantity, convert
-from lineshaft.core.values import moment_of
+from lineshaft.core.values import Value, moment_of
 from lineshaft.model.condition import LimitKind, ThresholdExceeded
 from lineshaft.telemetry.declaration import Section
 from lineshaft.telemetry.declared import Declared
@@ -144,7 +144,10 @@ class LimitWatch:
     def lost(self, role: str, at: int) -> Found:
         return []
 
-    def tick(self, now: int) -> Found:
+    def confirmed(self, role: str, reading: TakenReading) -> Found:
+        return []
+
+    def tick(self, now: int) -> Sequence[Value]:
         return []
 
     def saved(self) -> bytes:

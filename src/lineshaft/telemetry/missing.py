@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from lineshaft.core.values import moment_of
+from lineshaft.core.values import Value, moment_of
 from lineshaft.model.condition import SignalLoss
 from lineshaft.telemetry.declaration import Section
 from lineshaft.telemetry.declared import Declared
@@ -89,7 +89,10 @@ class MissingWatch:
     def lost(self, role: str, at: int) -> Found:
         return ()
 
-    def tick(self, now: int) -> Found:
+    def confirmed(self, role: str, reading: TakenReading) -> Found:
+        return ()
+
+    def tick(self, now: int) -> Sequence[Value]:
         state = self._state
         if state is None or state.told or now - state.received <= self._after:
             return ()

@@ -170,7 +170,9 @@ class TelemetryPipeline:
             evaluated = self._evaluated_apart(batch)
             for part, _, _ in evaluated:
                 self._keep(part)
-            self._positions[batch.stream] = StreamPosition(batch.sequences[-1], batch.created)
+            self._positions[batch.stream] = StreamPosition(
+                batch.sequences[-1], batch.created, batch.stored_us[-1]
+            )
             for part, decoded, results in evaluated:
                 self._note(part, decoded, results)
                 await self._publish(self._events(results.facts))
@@ -187,8 +189,8 @@ class TelemetryPipeline:
     async def tick(self) -> None:
         """Let time pass for the rules: about once a second, while no message waits.
 
-        What follows from that no message brings again: it is saved with the state before it is told, and before
-        another message is taken in; waits for database and lake if need be.
+        What follows from that no message brings again: it is saved with the state before it is told, and
+        before another message is taken in. Waits for database and lake if need be.
         """
         async with self._saving:
             async with self._turn:
@@ -252,8 +254,8 @@ class TelemetryPipeline:
         return batch, decoded, self._rules.evaluation.take(decoded.readings)
 
     def _one_by_one(self, batch: RawBatch, since: Sequence[RawBatch]) -> list[_Evaluated]:
-        """From the state last held to this batch again, whose messages then come one at a time: those on which
-        the rules break off go to a person, and the rest goes on."""
+        """From the state held to this batch again, whose messages then come one at a time: those on which the
+        rules break off go to a person, and the rest goes on."""
         self._rules.restore(self._held)
         for before in since:
             self._evaluated(before)

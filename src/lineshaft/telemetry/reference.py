@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import groupby
+from math import isnan, nan
 
 import numpy as np
 
 from lineshaft.telemetry.derive import Input, Row, derive, readings_of
 from lineshaft.telemetry.evaluation import Counters, Live, Results
-from lineshaft.telemetry.readings import GOOD, Readings, TakenReading
+from lineshaft.telemetry.readings import GOOD, STALE, Readings, TakenReading
 from lineshaft.telemetry.rules import RuleSet
 from lineshaft.telemetry.tag_rules import State, TagRules
-from lineshaft.telemetry.told import Told, values_of
+from lineshaft.telemetry.told import Told
 from lineshaft.telemetry.track import Order
 
 __all__ = ["ReferenceEvaluation"]
@@ -42,12 +43,14 @@ class ReferenceEvaluation:
                 quality, historical = int(readings.quality[index]), bool(readings.historical[index])
                 tag = int(readings.tag[index])
                 passed.append(self._one(tag, reading, quality, historical, (0, index), told, inputs))
-            for tag, time, value, _ in derive(self._rules.derivations, self._rules.virtual, inputs, told):
+            for row in derive(self._rules.derivations, self._rules.virtual, inputs, told):
+                tag, time, value, _ = row
                 reading = TakenReading(
                     time=time, value=value, received=batch.stored_us[message], batch=batch, message=message
                 )
-                derived_passed.append(self._one(tag, reading, GOOD, False, (1, len(rows)), told, []))
-                rows.append((tag, time, value, message))
+                quality = STALE if isnan(value) else GOOD
+                derived_passed.append(self._one(tag, reading, quality, False, (1, len(rows)), told, []))
+                rows.append(row)
         self.counters.derived += len(rows)
         return Results(
             told.facts(),
@@ -63,8 +66,7 @@ class ReferenceEvaluation:
             key=lambda one: one[0],
         )
         facts = [fact for _, held, track in windows for fact in held.tick(now, track.newest)]
-        found = [one for watch in self._rules.watches for one in watch.tick(now)]
-        return Results([*facts, *values_of(found)])
+        return Results(facts + [fact for watch in self._rules.watches for fact in watch.tick(now)])
 
     def live(self) -> Live:
         tracks, changed = self._tracks, [index for index, track in enumerate(self._tracks) if track.changed]
@@ -117,12 +119,13 @@ class ReferenceEvaluation:
         if step.order is Order.LOST:
             for rank, watch, role in self._rules.watching.get(tag, ()):
                 told.found((*place, rank, 0), watch.lost(role, reading.time))
-        elif step.order is Order.TAKEN and quality == GOOD:
+        elif quality == GOOD and step.order in (Order.TAKEN, Order.CONFIRMED):
             for rank, watch, role in self._rules.watching.get(tag, ()):
-                told.found((*place, rank, 0), watch.take(role, reading))
+                tell = watch.take if step.order is Order.TAKEN else watch.confirmed
+                told.found((*place, rank, 0), tell(role, reading))
         else:
             return step.passed
-        value = None if step.order is Order.LOST else reading.value
+        value = nan if step.order is Order.LOST else reading.value
         inputs += [
             (reading.message, where[1], derivation, role, reading.time, value)
             for derivation, role in self._rules.deriving.get(tag, ())

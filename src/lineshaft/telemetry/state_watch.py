@@ -130,7 +130,19 @@ class StateWatch:
         state.newest = max(state.newest, at - state.lag)
         return [self._downtime(stop, at) for stop in self._enter(state.newest)]
 
-    def tick(self, now: int) -> Found:
+    def confirmed(self, role: str, reading: TakenReading) -> Found:
+        state, value = self._state, reading.value
+        if role == "state":
+            number = self.spec.states.get(value)  # type: ignore[call-overload]
+            state.known = number is not None and number == state.state
+        elif role == "mode":
+            state.mode = self._mode(value)
+        else:
+            state.reason = self.spec.reasons.get(value, "")  # type: ignore[call-overload]
+        state.newest = max(state.newest, reading.received - state.lag)
+        return [self._downtime(stop, reading.received) for stop in self._enter(state.newest)]
+
+    def tick(self, now: int) -> Sequence[Value]:
         if self._stops.standing.stop is None:
             return ()
         due = self._stops.pass_time(max(self._state.newest, now - self._state.lag))

@@ -111,7 +111,7 @@ class State:
         for rank, held in track.windows:
             if not isinstance(held, StateTrack):
                 grid, row = self._rows[rank]
-                grid.store(row, held, track.newest)
+                grid.store(row, held)
 
     def saved(self, tracks: Iterable[Track]) -> dict[str, bytes]:
         """tracks: those of all state tags at least"""

@@ -57,6 +57,9 @@ class StateTrack(WindowTrack):
         self._last(at)
         self.state = None
 
+    def confirmed(self, received: int, value: float) -> None:
+        self.take(received - self.lag_us, value)
+
     def passed(self, before: int, newest: int) -> Iterator[ReadingsAggregate]:
         self._last(newest)
         return super().passed(before, newest)

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from lineshaft.core.values import ExceptionKind, RawBatch, Value
 from lineshaft.telemetry.watch import Found, WatchFault
 
-__all__ = ["Place", "Told", "values_of"]
+__all__ = ["Place", "Told"]
 
 Place: TypeAlias = tuple[int, int, int, int, int]
 """(message, 0 or 1 for a virtual tag, index of the reading, rank of the rule, number of the window or 0)"""
@@ -38,8 +38,3 @@ class Told:
 
     def faults(self) -> list[tuple[int, ExceptionKind, str]]:
         return [(message, kind, cause) for (_, kind, cause), message in self._faults.items()]
-
-
-def values_of(found: Found) -> list[Value]:
-    """Without faults: of a tick, which has no message to show with one."""
-    return [one for one in found if not isinstance(one, WatchFault)]

@@ -15,7 +15,7 @@ from lineshaft.telemetry.readings import GOOD, STALE, TakenReading
 from lineshaft.telemetry.tags import Tag
 from lineshaft.telemetry.time_in_state import StateTrack
 from lineshaft.telemetry.watch import WatchFault
-from lineshaft.telemetry.windows import Window, WindowTrack
+from lineshaft.telemetry.windows import Window, WindowTrack, too_late
 
 __all__ = ["QUARANTINED", "RING", "Order", "Step", "Track"]
 
@@ -37,6 +37,7 @@ class Order(IntEnum):
     QUARANTINED = 4
     LOST = 5
     STALE = 6
+    CONFIRMED = 7
 
 
 _COUNTED = {
@@ -47,6 +48,7 @@ _COUNTED = {
     Order.QUARANTINED: "quarantined",
     Order.LOST: "stale",
     Order.STALE: "stale",
+    Order.CONFIRMED: "duplicates",
 }
 
 
@@ -55,7 +57,8 @@ class Step(msgspec.Struct):
 
     facts   with the rank of the rule
     passed  to the lake
-    LOST is the stale reading that takes the live value away, STALE one that finds none
+    LOST is the stale reading that takes the live value away, STALE one that finds none, CONFIRMED the repeat
+    that brings it back
     """
 
     order: Order
@@ -111,9 +114,10 @@ class Track:
         had = reading.time in self.ring or reading.time == self.seen
         if historical or reading.time <= self.seen:
             if had:
-                if reading.time == self.seen and not historical:
-                    self._confirm(quality)
-                return Step(Order.DUPLICATE, passed=False)
+                back = self.quality == STALE and reading.time == self.seen and not historical
+                if back:
+                    self._confirm(quality, reading)
+                return Step(Order.CONFIRMED if back else Order.DUPLICATE, passed=False)
             step = Step(Order.HISTORICAL if historical else Order.LATE, facts=[], faults=[])
             self._ring(reading.time)
             self._move(reading.time, step)
@@ -143,10 +147,12 @@ class Track:
             track.lost(at)
         return Step(Order.LOST)
 
-    def _confirm(self, quality: int) -> None:
+    def _confirm(self, quality: int, reading: TakenReading) -> None:
         """A birth after a death says a known reading again: it is stale no more, and decides nothing anew."""
-        if self.quality == STALE:
-            self.quality, self.changed = quality, True
+        self.quality, self.changed = quality, True
+        if quality == GOOD:
+            for _, track in self.windows:
+                track.confirmed(reading.received, reading.value)
 
     def _ring(self, time: int) -> None:
         self.ring[self.rung % RING] = time
@@ -174,11 +180,4 @@ class Track:
             counted = track.count(reading.time, reading.value, self.newest, lag_us)
             step.too_late |= not counted
             if not counted and track.refuse(reading.time):
-                window = track.window
-                step.faults.append(
-                    WatchFault(
-                        f"a reading of tag {window.tag.tag!r} is older than lateness_s of rule "
-                        f"{window.rule!r} allows, and is missing in its window; let the device send sooner, "
-                        "or raise lateness_s"
-                    )
-                )
+                step.faults.append(too_late(track.window))

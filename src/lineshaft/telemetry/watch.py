@@ -51,10 +51,15 @@ class Watch(Protocol):
         ...
 
     def lost(self, role: str, at: int) -> Found:
-        """The device of this input is gone since `at`, µs since 1970; its next reading ends that."""
+        """The device of this input is gone since `at`, µs since 1970; `take` or `confirmed` ends that."""
         ...
 
-    def tick(self, now: int) -> Found:
+    def confirmed(self, role: str, reading: TakenReading) -> Found:
+        """The device of this input is back and says its last reading again, with the time that it had: it was
+        taken before, and is known again from its receipt on."""
+        ...
+
+    def tick(self, now: int) -> Sequence[Value]:
         """Wall clock, µs since 1970: about once a second, and only while no message waits."""
         ...
 
@@ -90,11 +95,13 @@ class Derivation(Protocol):
 
         time    µs since 1970; within a message in ascending order, across messages in any
         values  by role: every input of which the message brought a reading of good quality at this time that
-                is newer than all before it of its tag
+                is newer than all before it of its tag, or confirms the last one after the device was gone
         """
         ...
 
-    def lost(self, role: str, at: int) -> None: ...
+    def lost(self, role: str, at: int) -> None:
+        """The device of this input is gone since `at`. The virtual tag is stale until its next value."""
+        ...
 
     def saved(self) -> bytes: ...
 

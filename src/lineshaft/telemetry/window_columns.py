@@ -16,14 +16,16 @@ __all__ = ["EMPTY", "NEVER", "WindowColumns"]
 
 EMPTY = -1
 NEVER = 2**62
-_KINDS = [np.int64, np.int64, np.float64, np.float64, np.float64, np.float64, *[np.int64] * 4]
+_BLANK = [EMPTY, 0, 0, 0, 0, 0]
+_KINDS = [np.dtype((np.int64, 6)), np.dtype((np.float64, 4))]
 
 
 class WindowColumns:
     """The fields of `Cell` of the same names; cell = number of the window % slots * rows + row.
 
     windows  with their ranks among the rules; a row for each
-    number   of the window that a cell holds, EMPTY for none. A forgotten one may still be there
+    number   of the window that a cell holds, EMPTY for none. A forgotten one may still be there. It and the
+             fields of `Cell` are columns of two arrays, so that a cell lies together
     refused  by row
     due      by row: before the newest time of the tag reaches it there is nothing to tell
     longest  µs: within such a time no two windows share a slot
@@ -45,57 +47,46 @@ class WindowColumns:
         self.refused: Ints = np.full(self.rows, NONE)
         self.due: Ints = np.full(self.rows, NEVER)
         cells = self.slots * self.rows
-        self.number: Ints = np.full(cells, EMPTY)
-        self.count: Ints = np.zeros(cells, np.int64)
-        self.sum: Floats = np.zeros(cells)
-        self.min: Floats = np.zeros(cells)
-        self.max: Floats = np.zeros(cells)
-        self.last: Floats = np.zeros(cells)
-        self.last_time: Ints = np.full(cells, NONE)
-        self.told: Ints = np.zeros(cells, np.int64)
-        self.revision: Ints = np.zeros(cells, np.int64)
-        self.lag_us: Ints = np.zeros(cells, np.int64)
+        self._ints: Ints = np.tile(np.array(_BLANK), (cells, 1))
+        self._floats: Floats = np.zeros((cells, 4))
+        self.number, self.count, self.last_time, self.told, self.revision, self.lag_us = self._ints.T
+        self.sum, self.min, self.max, self.last = self._floats.T
 
     def places(self, rows: Ints, numbers: Ints) -> Ints:
         """Cells of these windows. Written without %, which numpy is slow at."""
         slots: Ints = numbers - numbers // self.slots * self.slots
         return slots * self.rows + rows
 
-    def numbers(self, row: int) -> list[int]:
-        """Of the windows in its cells, ascending."""
-        return sorted(number for number in self.number[row :: self.rows].tolist() if number != EMPTY)
-
-    def held(self, row: int, newest: int) -> list[int]:
-        """Without those that are forgotten."""
-        window = self.windows[row]
-        return [number for number in self.numbers(row) if not window.forgotten(number, newest)]
-
     def clear(self, places: Ints, numbers: Ints) -> None:
         """Make these cells those of these windows."""
+        self._ints[places], self._floats[places] = _BLANK, 0.0
         self.number[places] = numbers
-        for column in self._cells():
-            column[places] = 0
 
-    def cells(self, places: Ints) -> list[Cell]:
+    def cells(self, places: Ints | slice) -> list[tuple[int, Cell]]:
+        """With the numbers of their windows."""
+        both = zip(self._ints[places].tolist(), self._floats[places].tolist(), strict=True)
         return [
-            Cell(*cell) for cell in zip(*(column[places].tolist() for column in self._cells()), strict=True)
+            (number, Cell(count, total, low, high, last, last_time, told, revision, lag_us))
+            for (number, count, last_time, told, revision, lag_us), (total, low, high, last) in both
         ]
 
     def load(self, row: int, track: WindowTrack, newest: int) -> None:
         track.refused = int(self.refused[row])
-        numbers = np.array(self.held(row, newest), np.int64)
-        cells = self.cells(self.places(np.array(row), numbers))
-        track.cells = dict(zip(numbers.tolist(), cells, strict=True))
+        track.cells = {
+            number: cell
+            for number, cell in self.cells(slice(row, None, self.rows))
+            if number != EMPTY and not track.window.forgotten(number, newest)
+        }
 
-    def store(self, row: int, track: WindowTrack, newest: int) -> None:
+    def store(self, row: int, track: WindowTrack) -> None:
         self.refused[row] = track.refused
-        self.number[row :: self.rows] = EMPTY
+        ints, floats = [_BLANK] * self.slots, [[0.0] * 4] * self.slots
         for number, cell in track.cells.items():
-            place = number % self.slots * self.rows + row
-            self.number[place] = number
-            for column, name in zip(self._cells(), Cell.__struct_fields__, strict=True):
-                column[place] = getattr(cell, name)
-        self.plan(np.array([row]), np.array([newest]))
+            slot = number % self.slots
+            ints[slot] = [number, cell.count, cell.last_time, cell.told, cell.revision, cell.lag_us]
+            floats[slot] = [cell.sum, cell.min, cell.max, cell.last]
+        self._ints[row :: self.rows], self._floats[row :: self.rows] = ints, floats
+        self.due[row] = NONE  # to be looked at
 
     def plan(self, rows: Ints, newest: Ints) -> None:
         """Set `due`; newest: by row of these."""
@@ -107,7 +98,8 @@ class WindowColumns:
 
     def of(self, column: NDArray[Any], rows: Ints) -> NDArray[Any]:
         """(slots, rows): the cells of these rows."""
-        return column.reshape(self.slots, self.rows)[:, rows]
+        found: NDArray[Any] = column[np.arange(0, len(column), self.rows)[:, np.newaxis] + rows]
+        return found
 
     def saved(self, newest: Ints) -> dict[str, bytes]:
         """newest: by row. Slots that are empty throughout are left out."""
@@ -117,9 +109,9 @@ class WindowColumns:
             number = self.number[cells]
             held = (number != EMPTY) & ((number + 1) * self.every + self.lateness > newest)
             if held.any():
-                columns: list[NDArray[Any]] = [np.where(held, number, EMPTY)]
-                columns += [np.where(held, column[cells], column.dtype.type(0)) for column in self._cells()]
-                found[f"{self._name}/{slot}"] = pack(columns)
+                held = held[:, np.newaxis]
+                ints = np.where(held, self._ints[cells], _BLANK)
+                found[f"{self._name}/{slot}"] = pack([ints, np.where(held, self._floats[cells], 0.0)])
         return found
 
     def restore(self, saved: Mapping[str, bytes], newest: Ints) -> None:
@@ -131,24 +123,10 @@ class WindowColumns:
         self.refused[here] = refused[there]
         for key in saved:
             if key.startswith(f"{self._name}/") and key.rpartition("/")[2].isdecimal():
-                number, *columns = (column[there] for column in unpack(key, saved, _KINDS, count))
+                ints, floats = (column[there] for column in unpack(key, saved, _KINDS, count))
+                number = ints[:, 0]
                 held = (number + 1) * self.every + self.lateness[here] > newest[here]
                 held &= number != EMPTY
-                places_here = self.places(here, number)[held]
-                self.number[places_here] = number[held]
-                for column, before in zip(self._cells(), columns, strict=True):
-                    column[places_here] = before[held]
+                cells = self.places(here, number)[held]
+                self._ints[cells], self._floats[cells] = ints[held], floats[held]
         self.plan(here, newest[here])
-
-    def _cells(self) -> tuple[NDArray[Any], ...]:
-        return (
-            self.count,
-            self.sum,
-            self.min,
-            self.max,
-            self.last,
-            self.last_time,
-            self.told,
-            self.revision,
-            self.lag_us,
-        )

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lineshaft.model.aggregates import ReadingsAggregate
 from lineshaft.telemetry.limit_screen import by_tag
-from lineshaft.telemetry.readings import Ints
+from lineshaft.telemetry.readings import Floats, Ints
 from lineshaft.telemetry.runs import Run
 from lineshaft.telemetry.window_columns import EMPTY, WindowColumns
-from lineshaft.telemetry.windows import SILENCE_US, aggregate
+from lineshaft.telemetry.windows import NONE, SILENCE_US, Window, aggregate
 
 __all__ = ["Tell", "WindowFill"]
 
 Tell: TypeAlias = Callable[[int, int, int, ReadingsAggregate], None]
 """Told of (rank, place in the run at which it became due, number, the window)."""
+Refuse: TypeAlias = Callable[[int, Window], None]
+"""Told of (place in the run, window of a kind that it is too late for)."""
+
+
+class _Parts(NamedTuple):
+    """Readings of one tag and window. numbers: of the windows"""
+
+    starts: Ints
+    lengths: Ints
+    rows: Ints
+    numbers: Ints
+    lowest: Floats
+    highest: Floats
+    slowest: Ints
 
 
 class WindowFill:
@@ -51,36 +66,92 @@ class WindowFill:
                 return
             good, rows = good.only(np.repeat(has, good.lengths)), rows[has]
         first = good.first // columns.every
-        if (first == good.last // columns.every).all():
-            starts, lengths, cells_of, numbers = good.starts, good.lengths, rows, first
-            lowest, highest, slowest = good.lowest, good.highest, good.slowest
-        else:
-            number = good.time // columns.every
-            borders = np.concatenate(([True], number[1:] != number[:-1]))
-            borders[good.starts] = True
-            starts = np.flatnonzero(borders)
-            lengths = np.diff(starts, append=len(good))
-            cells_of, numbers = np.repeat(rows, good.lengths)[starts], number[starts]
-            lowest = np.minimum.reduceat(good.value, starts)
-            highest = np.maximum.reduceat(good.value, starts)
-            slowest = np.maximum.reduceat(good.lag, starts)
-        cells = columns.places(cells_of, numbers)
-        fresh = columns.number[cells] != numbers
+        parts = self._parts(rows, good, first)
+        cells = columns.places(parts.rows, parts.numbers)
+        fresh = columns.number[cells] != parts.numbers
         if fresh.any():
             self._make_room(cells[fresh], run, before, tell)
-            columns.clear(cells[fresh], numbers[fresh])
-            columns.min[cells[fresh]], columns.max[cells[fresh]] = np.inf, -np.inf
-        columns.min[cells] = np.minimum(columns.min[cells], lowest)
-        columns.max[cells] = np.maximum(columns.max[cells], highest)
-        columns.count[cells] += lengths
-        if len(starts) == len(good):
+            self._clear(cells[fresh], parts.numbers[fresh])
+        self._count(cells, parts, good)
+        lasts = parts.starts + parts.lengths - 1
+        columns.last[cells], columns.last_time[cells] = good.value[lasts], good.time[lasts]
+        columns.lag_us[cells] = np.maximum(columns.lag_us[cells], parts.slowest)
+        columns.due[rows] = np.minimum(columns.due[rows], (first + 1) * columns.every + columns.grace[rows])
+
+    def late(self, good: Run, newest: Ints, refuse: Refuse) -> NDArray[np.bool_]:
+        """good: none newer than the newest time of its tag, those of each ascending; newest: by tag. Returns
+        which of them come too late for a window."""
+        too_late = np.zeros(len(good), np.bool_)
+        for turn in range(self._by_tag.shape[1]):
+            rows = np.repeat(self._by_tag[good.tags, turn], good.lengths)
+            number = good.time // self._columns.every
+            forgotten = (number + 1) * self._columns.every + self._columns.lateness[rows] <= newest[good.tag]
+            forgotten &= rows >= 0
+            if forgotten.any():
+                too_late |= forgotten
+                self._refuse(forgotten, rows, number, refuse)
+            kept = (rows >= 0) & ~forgotten
+            if kept.any():
+                self._add_late(good if kept.all() else good.only(kept), rows[kept])
+        return too_late
+
+    def _refuse(self, forgotten: NDArray[np.bool_], rows: Ints, number: Ints, refuse: Refuse) -> None:
+        """Once a window."""
+        places = np.flatnonzero(forgotten)
+        for place, row, window in zip(
+            places.tolist(), rows[places].tolist(), number[places].tolist(), strict=True
+        ):
+            if self._columns.refused[row] != window:
+                self._columns.refused[row] = window
+                refuse(place, self._columns.windows[row])
+
+    def _add_late(self, good: Run, row_of: Ints) -> None:
+        """What has the cell that one of these windows needs is forgotten. row_of: by reading"""
+        columns, rows = self._columns, row_of[good.starts]
+        parts = self._parts(rows, good, good.first // columns.every)
+        cells = columns.places(parts.rows, parts.numbers)
+        fresh = columns.number[cells] != parts.numbers
+        self._clear(cells[fresh], parts.numbers[fresh])
+        self._count(cells, parts, good)
+        lasts = parts.starts + parts.lengths - 1
+        newer = good.time[lasts] > columns.last_time[cells]
+        cells, lasts = cells[newer], lasts[newer]
+        columns.last[cells], columns.last_time[cells] = good.value[lasts], good.time[lasts]
+        columns.due[rows] = NONE  # to be looked at
+
+    def _parts(self, rows: Ints, good: Run, first: Ints) -> _Parts:
+        """rows: by tag; first: number of the window of its first reading"""
+        every = self._columns.every
+        if (first == good.last // every).all():
+            return _Parts(good.starts, good.lengths, rows, first, good.lowest, good.highest, good.slowest)
+        number = good.time // every
+        borders = np.concatenate(([True], number[1:] != number[:-1]))
+        borders[good.starts] = True
+        starts = np.flatnonzero(borders)
+        return _Parts(
+            starts,
+            np.diff(starts, append=len(good)),
+            np.repeat(rows, good.lengths)[starts],
+            number[starts],
+            np.minimum.reduceat(good.value, starts),
+            np.maximum.reduceat(good.value, starts),
+            np.maximum.reduceat(good.lag, starts),
+        )
+
+    def _clear(self, cells: Ints, numbers: Ints) -> None:
+        columns = self._columns
+        columns.clear(cells, numbers)
+        columns.min[cells], columns.max[cells] = np.inf, -np.inf
+
+    def _count(self, cells: Ints, parts: _Parts, good: Run) -> None:
+        columns = self._columns
+        columns.min[cells] = np.minimum(columns.min[cells], parts.lowest)
+        columns.max[cells] = np.maximum(columns.max[cells], parts.highest)
+        columns.count[cells] += parts.lengths
+        if len(cells) == len(good):
             columns.sum[cells] += good.value
         else:
-            np.add.at(columns.sum, np.repeat(cells, lengths), good.value)  # one by one, as they came
-        lasts = starts + lengths - 1
-        columns.last[cells], columns.last_time[cells] = good.value[lasts], good.time[lasts]
-        columns.lag_us[cells] = np.maximum(columns.lag_us[cells], slowest)
-        columns.due[rows] = np.minimum(columns.due[rows], (first + 1) * columns.every + columns.grace[rows])
+            np.add.at(columns.sum, np.repeat(cells, parts.lengths), good.value)  # one by one, as they came
 
     def _make_room(self, cells: Ints, run: Run, before: Ints, tell: Tell) -> None:
         """Tell what is untold in cells that are taken for newer windows: it is due within the run."""
@@ -127,9 +198,8 @@ class WindowFill:
 
     def _told(self, cells: Ints) -> Iterator[tuple[int, int, ReadingsAggregate]]:
         columns = self._columns
-        rows, numbers = (cells % columns.rows).tolist(), columns.number[cells].tolist()
-        held = columns.cells(cells)
+        rows, held = (cells % columns.rows).tolist(), columns.cells(cells)
         columns.told[cells] = columns.count[cells]
         columns.revision[cells] += 1
-        for row, number, cell in zip(rows, numbers, held, strict=True):
+        for row, (number, cell) in zip(rows, held, strict=True):
             yield columns.ranks[row], number, aggregate(columns.windows[row], number, cell)

@@ -27,9 +27,19 @@ from lineshaft.model.aggregates import ReadingsAggregate
 from lineshaft.telemetry.declaration import Section
 from lineshaft.telemetry.declared import Declared
 from lineshaft.telemetry.tags import Tag
-from lineshaft.telemetry.watch import Watch
+from lineshaft.telemetry.watch import Watch, WatchFault
 
-__all__ = ["NONE", "SILENCE_US", "Cell", "StateOf", "Window", "WindowTrack", "Windows", "aggregate"]
+__all__ = [
+    "NONE",
+    "SILENCE_US",
+    "Cell",
+    "StateOf",
+    "Window",
+    "WindowTrack",
+    "Windows",
+    "aggregate",
+    "too_late",
+]
 
 NONE = -(2**63)
 """A time before all."""
@@ -119,6 +129,13 @@ def aggregate(
     )
 
 
+def too_late(window: Window) -> WatchFault:
+    return WatchFault(
+        f"a reading of tag {window.tag.tag!r} is older than lateness_s of rule {window.rule!r} allows, and "
+        "is missing in its window; let the device send sooner, or raise lateness_s"
+    )
+
+
 class WindowTrack:
     """The windows of one tag that are not forgotten yet, by number: start = number * length.
 
@@ -148,6 +165,9 @@ class WindowTrack:
 
     def lost(self, at: int) -> None:
         """The device is gone: the state is unknown from now on."""
+
+    def confirmed(self, received: int, value: float) -> None:
+        """The device is back, and in the state that it said last."""
 
     def passed(self, before: int, newest: int) -> Iterator[ReadingsAggregate]:
         """What is due as the newest time of the tag moves on."""

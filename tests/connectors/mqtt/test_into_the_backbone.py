@@ -1,4 +1,4 @@
-"""From a broker into the stream of raw device traffic, with nothing in between played."""
+"""From a broker into the stream of what sources put, with nothing in between played."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import os
 import signal
 from pathlib import Path
 
-from lineshaft.backbone import RAW, Backbone
-from lineshaft.backbone.topics import subject_to_topic
+from lineshaft.backbone import SOURCES, Backbone
 from lineshaft.connectors.mqtt import MqttSource
 
 from .conftest import Mosquitto, acknowledged, device, options, running, until
@@ -16,9 +15,7 @@ from .conftest import Mosquitto, acknowledged, device, options, running, until
 async def test_kill_9_of_the_backbones_server_loses_nothing(mosquitto: Mosquitto, tmp_path: Path) -> None:
     await mosquitto.start()
     given = options(mosquitto.url, prefix="hall2")
-    backbone = await Backbone.start(
-        None, tmp_path / "nats", topic_filters=["plant/#", *given.put_filters], mqtt_port=0
-    )
+    backbone = await Backbone.start(None, tmp_path / "nats", with_sources=True, mqtt_port=0)
     try:
         source = MqttSource(given)
         async with running(source, backbone.raw_sink()):
@@ -32,8 +29,8 @@ async def test_kill_9_of_the_backbones_server_loses_nothing(mosquitto: Mosquitto
                     os.kill(backbone.server.pid, signal.SIGKILL)
                 await acknowledged(sender, sent)
             await until(lambda: source.taken >= 1000)
-        stored = [(subject_to_topic(each.subject), each.data) async for each in backbone.replay(RAW)]
+        stored = [(each.subject, each.data) async for each in backbone.replay(SOURCES)]
     finally:
         await backbone.stop()
-    assert {topic for topic, _ in stored} == {"hall2/plant/a%20b"}
+    assert {subject for subject, _ in stored} == {"ls.raw.hall2.plant.a%20b"}
     assert sorted({int(payload) for _, payload in stored}) == list(range(1000))

@@ -85,6 +85,8 @@ operations:
     path: /x
     reply: |
       {equipment_id: answer.a}
+  production.stop_reason: {method: GET, path: /x, reply: "{equipment_id: answer.a}"}
+  production.counted: {method: GET, path: /x, reply: "{equipment_id: 'a', is_count_point: `true`}"}
 """,
         tmp_path,
     )
@@ -92,7 +94,10 @@ operations:
         "m.yaml:8: production.context: reply: field 'work_center_id' of ProductionContext is missing"
     ]
     found = findings("title: x\ncapabilities: [production]\noperations: {}\n", tmp_path)
-    assert found == ["m.yaml:3: operation 'production.context' is missing; the mapping serves its capability"]
+    assert found == [
+        f"m.yaml:3: operation 'production.{name}' is missing; the mapping serves its capability"
+        for name in ("context", "stop_reason", "counted")
+    ]
 
 
 def test_all_findings_come_at_once(tmp_path: Path) -> None:

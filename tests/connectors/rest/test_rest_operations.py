@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import aiohttp
 import pytest
 from msgspec.structs import replace
 from rest_facts import (
@@ -23,8 +24,11 @@ from lineshaft.contracts.catalogue import CAPABILITIES
 from lineshaft.core.errors import BusinessFault, ConfigError
 from lineshaft.core.ports import HealthState
 from lineshaft.core.quantity import Quantity
+from lineshaft.model.counting import CountRef, OperationsRequestState
+from lineshaft.model.downtime import StopReason, StopRef
 from lineshaft.model.inventory import BalanceUpdate, MaterialAtSite, Release, ReservationState, Withdrawal
 from lineshaft.model.maintenance import (
+    AssetPeriod,
     AssetRef,
     MaintenanceOrderState,
     Observation,
@@ -89,6 +93,24 @@ class TestMaintenance:
         (order,) = (await connector.open_orders(call(), reference)).orders
         assert (order.id, order.state) == ("WO-2001", MaintenanceOrderState.RELEASED)
         assert order.maintenance_request_id == "WR-1001"
+
+    async def test_planned_work_of_a_period(self, cmms) -> None:
+        system, connector = cmms
+        hour = timedelta(hours=1)
+        day = AssetPeriod(physical_asset_id="FIL-01", start_time=START, end_time=START + 8 * hour)
+        assert (await connector.planned_work(call(), day)).orders == []
+        inside = system.plans.plan("FIL-01", "seals", "2026-03-02T09:00:00+02:00", "2026-03-02T08:00:00Z")
+        system.plans.plan("FIL-01", "ends as it begins", "2026-03-02T05:00:00Z", "2026-03-02T06:00:00Z")
+        system.plans.plan("CAP-01", "of another", "2026-03-02T07:00:00Z", "2026-03-02T08:00:00Z")
+        again = system.plans.plan("FIL-01", "again", "2026-03-02T10:00:00Z", "2026-03-02T11:00:00Z")
+        found = (await connector.planned_work(call(), day)).orders
+        assert [order.id for order in found] == [inside["planNo"], again["planNo"]]
+        assert (found[0].start_time, found[0].end_time) == (START + hour, START + 2 * hour)
+        system.plans.cancel(again["planNo"])
+        assert len((await connector.planned_work(call(), day)).orders) == 1
+        with pytest.raises(BusinessFault) as refused:
+            await connector.planned_work(call(), replace(day, physical_asset_id="FIL-99"))
+        assert refused.value.code == "unknown_asset"
 
     async def test_an_observation_is_a_note_on_the_order(self, cmms) -> None:
         system, connector = cmms
@@ -232,6 +254,60 @@ class TestProduction:
         assert context.planned_quantity == pieces(120_000)
         assert context.good_quantity.value >= 31_200
         assert context.due_time - datetime.now(UTC) > timedelta(hours=4)
+
+    async def test_the_reason_of_a_stop_is_the_operators_before_the_machines(self, mes) -> None:
+        system, connector = mes
+        stop = StopRef(
+            equipment_id="FILLER-01",
+            start_time=START,
+            end_time=START + timedelta(minutes=9),
+            reason_code="MECH-JAM",
+        )
+        given = StopReason(equipment_id="FILLER-01", code="MECH-JAM", leaf=True, erp_postable=True)
+        assert await connector.stop_reason(call(), stop) == given
+        nothing = StopReason(equipment_id="FILLER-01")
+        assert await connector.stop_reason(call(), replace(stop, reason_code="")) == nothing
+        assert await connector.stop_reason(call(), replace(stop, reason_code="BUILDER-77")) == nothing
+        group = await connector.stop_reason(call(), replace(stop, reason_code="MECH"))
+        assert (group.code, group.leaf, group.erp_postable) == ("MECH", False, False)
+        entered = {"from": START.isoformat(), "until": stop.end_time.isoformat(), "code": "CLEAN"}
+        path = f"{system.url}/mes/machines/FILLER-01/stop-reason"
+        async with aiohttp.ClientSession() as session:
+            async with session.post(path, json=entered) as answer:
+                assert answer.status == 204
+            async with session.post(path, json=entered | {"code": "X"}) as answer:
+                assert answer.status == 422
+            async with session.post(path, json=entered | {"from": "noon"}) as answer:
+                assert answer.status == 400
+        clean = StopReason(equipment_id="FILLER-01", code="CLEAN", leaf=True, erp_postable=False)
+        assert await connector.stop_reason(call(), stop) == clean
+        later = replace(stop, start_time=stop.end_time, end_time=stop.end_time + timedelta(minutes=9))
+        assert await connector.stop_reason(call(), later) == given
+
+    async def test_what_was_made_in_a_window(self, mes) -> None:
+        system, connector = mes
+        begun = datetime.fromisoformat(system.database.rows("SELECT * FROM jobs")[0]["started_at"])
+        window = CountRef(
+            equipment_id="FILLER-01",
+            property="count",
+            start_time=begun + timedelta(minutes=1),
+            end_time=begun + timedelta(minutes=2),
+        )
+        made = await connector.counted(call(), window)
+        assert (made.is_count_point, made.order.request_state) == (True, OperationsRequestState.RUNNING)
+        assert (made.order.good_quantity, made.order.cumulative_quantity) == (pieces(360), pieces(31_920))
+        assert (made.order.operations_request_id, made.order.operations_segment_id) == ("PO-4711", "10")
+        assert (made.order.lot_managed, made.order.material_lot_id) == (True, "LOT-4711")
+        assert (made.order.over_delivery_tolerance, made.order.on_hold) == (Decimal(5), False)
+        with system.database.transaction():
+            system.database.execute("UPDATE jobs SET blocked = 1, status = 'PAUSED', lot = NULL")
+        held = (await connector.counted(call(), window)).order
+        assert (held.on_hold, held.material_lot_id) == (True, None)
+        assert held.request_state is OperationsRequestState.HELD
+        assert not (await connector.counted(call(), replace(window, equipment_id="CAPPER-01"))).is_count_point
+        with system.database.transaction():
+            system.database.execute("UPDATE jobs SET running = 0")
+        assert (await connector.counted(call(), window)).order is None
 
     async def test_an_idle_line_has_no_job(self, mes) -> None:
         system, connector = mes

@@ -20,7 +20,7 @@ from lineshaft.app.bench.calls import bench_calls
 from lineshaft.app.bench.databases import Databases, Kind, databases
 from lineshaft.app.bench.node_red import NodeRed
 from lineshaft.app.bench.processes import bench_processes
-from lineshaft.app.bench.telemetry.peers import NAMES, found_peers
+from lineshaft.app.bench.telemetry.peers import NAMES, found_peer
 from lineshaft.app.bench.telemetry.works import Work, bench_telemetry
 from lineshaft.core.errors import TransientFault
 
@@ -98,12 +98,16 @@ def telemetry_command(
 ) -> None:
     """The highest load that telemetry sustains, its latency, and what others do of the same work."""
     works = _works(work)
-    beside = found_peers() if peers and {Work.SINGLE, Work.BATCHES} & set(works) else dict.fromkeys(NAMES)
+    wanted = peers and {Work.SINGLE, Work.BATCHES} & set(works)
+    beside = {name: found_peer(name) if wanted else None for name in NAMES}
 
     async def measure() -> dict[str, Any]:
         return await bench_telemetry(works, seconds, beside)
 
-    _show(_run(measure, _TELEMETRY_S + len(works) * _LOADS * seconds), as_json)
+    found = _run(measure, _TELEMETRY_S + len(works) * _LOADS * seconds)
+    _show(found if as_json else {"telemetry": found}, as_json)
+    if None in found.values():
+        raise typer.Exit(1)
 
 
 def _works(asked: str) -> list[Work]:

@@ -70,7 +70,7 @@ class MqttOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def put_filters(self) -> list[str]:
-        """Topic filters of what the source puts: the backbone has to take them in.
+        """Topic filters of what the source puts.
 
         raises  ConfigError
         """

@@ -18,7 +18,7 @@ _UNFIT = re.compile(r"[\s\x00-\x20\x7f*>+#]")
 
 
 class TopicNames:
-    """put_filters   what the names match, for the backbone to take in
+    """put_filters   what the names match
 
     A white space or one of `* >` in a topic becomes `%20`, `%2A`, `%3E`.
     """

@@ -20,12 +20,14 @@ from lineshaft.app.bench.processors import Usage
 from lineshaft.app.bench.rounds import ROUNDS, median
 from lineshaft.app.bench.telemetry.ours import part_of_a_node
 from lineshaft.backbone import Backbone
+from lineshaft.backbone.streams import SOURCES_PREFIX
+from lineshaft.backbone.topics import topic_to_subject
 from lineshaft.core.errors import TransientFault
 from lineshaft.telemetry.tags import COLUMNS
 
-__all__ = ["OPCUA_TOPIC", "bench_opcua"]
+__all__ = ["bench_opcua"]
 
-OPCUA_TOPIC = "opcua/line"
+_TOPIC = "opcua/line"
 _PACKAGE = "node-opcua-server@2"
 _PROGRAM = Path(__file__).with_name("opcua_server.js")
 _TAGS, _HZ = 1000, 10
@@ -57,9 +59,9 @@ class _Taken:
     def changes(self) -> int:
         return len(self._seen)
 
-    async def until(self, done: Any, within_s: float) -> None:
-        """Or until nothing came for so long."""
-        while not done():
+    async def until(self, within_s: float, *, changes: int = 0, tags: int = 0) -> None:
+        """Returns when so many came, or nothing came for so long."""
+        while self.changes < changes or len(self.first) < tags:
             self.news.clear()
             try:
                 async with asyncio.timeout(within_s):
@@ -91,7 +93,7 @@ async def bench_opcua(backbone: Backbone, folder: Path, seconds: float) -> dict[
             )
             cores = usage.cores()
             sent = answer["sent"]
-            await taken.until(lambda wanted=sent: taken.changes >= wanted, _SILENCE_S)
+            await taken.until(_SILENCE_S, changes=sent)
             took = taken.changes
             percent.append(100 * cores["cores"].get("source", 0.0))
             changes_s = (took - before) / (_TIMES * seconds)
@@ -110,11 +112,11 @@ async def _source(server: Child, backbone: Backbone, folder: Path) -> AsyncItera
     asked = {"tags": _TAGS, "port": _free_port(), "folder": str(folder / "opcua-certificates")}
     about = await server.ask(asked, within_s=_START_S)
     taken = _Taken()
-    subscription = await backbone.connection.subscribe(OPCUA_TOPIC.replace("/", "."), taken.take)
+    subscription = await backbone.connection.subscribe(SOURCES_PREFIX + topic_to_subject(_TOPIC), taken.take)
     try:
         settings = _write_plant(folder / "opcua", about["url"], about["namespace"])
-        async with part_of_a_node("sources_child", backbone, settings, [OPCUA_TOPIC]) as process:
-            await taken.until(lambda: len(taken.first) == _TAGS, _START_S)
+        async with part_of_a_node("sources_child", backbone, settings, [_TOPIC]) as process:
+            await taken.until(_START_S, tags=_TAGS)
             if len(taken.first) < _TAGS:
                 raise TransientFault(
                     f"the OPC UA source has {len(taken.first)} of {_TAGS} tags", hint="what it said is above"
@@ -133,7 +135,7 @@ def _write_plant(folder: Path, url: str, namespace: str) -> Path:
             rows.writerow(
                 {
                     "tag": f"t{number:04}",
-                    "topic": OPCUA_TOPIC,
+                    "topic": _TOPIC,
                     "metric": f"nsu={namespace};s=t{number:04}",
                     "property": "pressure",
                     "equipment_id": "line",
@@ -142,7 +144,7 @@ def _write_plant(folder: Path, url: str, namespace: str) -> Path:
                 }
             )
     (folder / "rules.yaml").write_text("rules: []\n")
-    source = {"kind": "opcua", "options": {"url": url, "topic": OPCUA_TOPIC, "sampling_ms": 0}}
+    source = {"kind": "opcua", "options": {"url": url, "topic": _TOPIC, "sampling_ms": 0}}
     document = {
         "enterprise": ENTERPRISE,
         "plant": PLANT,

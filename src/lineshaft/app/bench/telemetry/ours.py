@@ -28,7 +28,7 @@ from lineshaft.telemetry.tags import COLUMNS
 __all__ = ["NAME", "TOPICS", "OurSide", "our_side", "part_of_a_node"]
 
 NAME = "engine"
-TOPICS = ("plant/#", "spBv1.0/#", "opcua/#")
+TOPICS = ("plant/#", "spBv1.0/#")
 _PROBE = "probe"
 _START_S, _AGAIN_S, _GRACE_S = 60.0, 0.25, 20.0
 _RULES = f"""
@@ -176,7 +176,7 @@ def _write_plant(folder: Path, shape: Shape, *, with_lake: bool) -> Path:
     (folder / "rules.yaml").write_text(_RULES)
     telemetry: dict[str, Any] = {"tags": "tags.csv", "rules": "rules.yaml"}
     if with_lake:
-        telemetry["lake"] = {"path": "lake"}
+        telemetry["lake"] = {"path": "lake", "flush_s": 2}  # so that a load lasts for several writes
     settings = folder / "lineshaft.yaml"
     document = {"enterprise": ENTERPRISE, "plant": PLANT, "time_zone": "UTC", "telemetry": telemetry}
     settings.write_bytes(msgspec.yaml.encode(document))

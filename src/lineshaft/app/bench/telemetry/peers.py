@@ -8,20 +8,19 @@ from lineshaft.app.bench.telemetry.load import Shape
 from lineshaft.app.bench.telemetry.node_red import NodeRedPeer
 from lineshaft.app.bench.telemetry.peer import Peer
 
-__all__ = ["NAMES", "found_peers"]
+__all__ = ["NAMES", "found_peer"]
 
 NAMES = ("node_red", "pathway", "mq_bridge")
 
 
-def found_peers() -> dict[str, Peer | None]:
-    """None, said on standard error, for one that cannot be installed.
-
-    Pathway and mq-bridge are installed for the bench alone. mq-bridge keeps state by message, so it cannot
-    tell of an episode within a batch.
-    """
-    node_red = NodeRed.found()
-    return {
-        "node_red": None if node_red is None else NodeRedPeer(node_red),
-        "pathway": PythonPeer.found("pathway", "pathway", "0.33.0", frozenset({Shape.SINGLE, Shape.BATCHES})),
-        "mq_bridge": PythonPeer.found("mq_bridge", "mq-bridge", "1.2.0", frozenset({Shape.SINGLE})),
-    }
+def found_peer(name: str) -> Peer | None:
+    """Installed for the bench alone at the first time; None, said on standard error, where it cannot be."""
+    match name:
+        case "node_red":
+            node_red = NodeRed.found()
+            return None if node_red is None else NodeRedPeer(node_red)
+        case "pathway":
+            return PythonPeer.found(name, "pathway", "0.33.0", frozenset({Shape.SINGLE, Shape.BATCHES}))
+        case _:
+            # it keeps state by message, so it cannot tell of an episode within a batch
+            return PythonPeer.found(name, "mq-bridge", "1.2.0", frozenset({Shape.SINGLE}))

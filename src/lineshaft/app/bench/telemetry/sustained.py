@@ -25,8 +25,11 @@ class Found(msgspec.Struct, frozen=True):
 async def highest(
     trial: Callable[[float], Awaitable[Trial]], guess: float, *, step: float = 1.4, close: float = 1.07
 ) -> Found:
-    """guess: a rate to begin with; step: from there, more and more; close: what lies between both rates in the
-    end, at most."""
+    """Searches until both rates that it returns are close.
+
+    guess   a rate to begin with
+    step    from there, and more each time
+    """
     best: Trial | None = None
     beyond: Trial | None = None
     rate, reach = guess, 1

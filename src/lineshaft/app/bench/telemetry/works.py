@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from lineshaft.app.bench.telemetry.measured import UNITS, figures, measured, mes
 from lineshaft.app.bench.telemetry.opcua import bench_opcua
 from lineshaft.app.bench.telemetry.ours import TOPICS, our_side
 from lineshaft.app.bench.telemetry.peer import Peer
+from lineshaft.app.bench.telemetry.sustained import highest
 from lineshaft.app.bench.telemetry.trial import Rig, rig
 from lineshaft.backbone import Backbone
 from lineshaft.core.errors import LineshaftError, TransientFault
@@ -26,9 +28,13 @@ from lineshaft.core.errors import LineshaftError, TransientFault
 __all__ = ["Work", "bench_telemetry"]
 
 _GUESS = {Shape.SINGLE: 100_000.0, Shape.BATCHES: 10_000.0, Shape.SPARKPLUG: 8_000.0}
-_PEER_GUESS = {Shape.SINGLE: 30_000.0, Shape.BATCHES: 3_000.0}
-_LATENCY_TIMES = 4  # a load of latency lasts so many times as long
-_LAKE_TIMES = 4
+_PEER_GUESS = {
+    "node_red": {Shape.SINGLE: 30_000.0, Shape.BATCHES: 6_000.0},
+    "pathway": {Shape.SINGLE: 40_000.0, Shape.BATCHES: 700.0},
+    "mq_bridge": {Shape.SINGLE: 80_000.0, Shape.BATCHES: 15_000.0},
+}
+"""Messages per second: where a search begins."""
+_LATENCY_TIMES = _LAKE_TIMES = 4  # such loads last so many times as long
 
 
 class Work(StrEnum):
@@ -52,32 +58,42 @@ class _Place(msgspec.Struct):
 async def bench_telemetry(
     works: Sequence[Work], seconds: float, peers: Mapping[str, Peer | None]
 ) -> dict[str, Any]:
-    """For each work its figures.
+    """For each work its figures; None, said on standard error, for one that could not be measured.
 
     seconds   of each load
     peers     by name, None for one that is not there
-    raises    TransientFault when a side of ours did not do what was to be measured
     """
     found: dict[str, Any] = {}
-    single_s = 0.0
     for work in works:
-        async with _place() as place:
-            match work:
-                case Work.SINGLE | Work.BATCHES | Work.SPARKPLUG:
-                    shape = Shape(work)
-                    found[work], rate = await _highest(place, shape, seconds)
-                    single_s = rate if shape is Shape.SINGLE else single_s
-                    if shape in _PEER_GUESS:
-                        found[work]["peers"] = await _beside(place, shape, seconds, peers)
-                case Work.LATENCY:
-                    found[work] = await _latency(place, seconds, single_s)
-                case Work.LAKE:
-                    found[work] = await _lake(place, seconds)
-                case Work.OPCUA:
-                    found[work] = await bench_opcua(place.backbone, place.folder, seconds)
-                case Work.ISOLATION:
-                    found[work] = await bench_isolation(place.rig, place.folder, seconds)
+        try:
+            single = found.get(Work.SINGLE) or {}
+            async with _place() as place:
+                found[work] = await _one(place, work, seconds, peers, single.get("msg_s", 0))
+        except LineshaftError as fault:
+            print(f"{work} could not be measured: {fault}", file=sys.stderr)
+            found[work] = None
     return found
+
+
+async def _one(
+    place: _Place, work: Work, seconds: float, peers: Mapping[str, Peer | None], single_s: float
+) -> dict[str, Any] | None:
+    match work:
+        case Work.SINGLE | Work.BATCHES | Work.SPARKPLUG:
+            shape = Shape(work)
+            async with our_side(place.backbone, place.folder / "plant", shape) as side:
+                found = figures(await measured(place.rig, side, shape, seconds, _GUESS[shape]), shape)
+            if shape is not Shape.SPARKPLUG:
+                found["peers"] = await _beside(place, shape, seconds, peers)
+            return found
+        case Work.LATENCY:
+            return await _latency(place, seconds, single_s)
+        case Work.LAKE:
+            return await _lake(place, seconds)
+        case Work.OPCUA:
+            return await bench_opcua(place.backbone, place.folder, seconds)
+        case Work.ISOLATION:
+            return await bench_isolation(place.rig, place.folder, seconds)
 
 
 @asynccontextmanager
@@ -89,16 +105,6 @@ async def _place() -> AsyncIterator[_Place]:
                 yield _Place(backbone, made, Path(folder))
         finally:
             await backbone.stop()
-
-
-async def _highest(place: _Place, shape: Shape, seconds: float) -> tuple[dict[str, Any], float]:
-    """And the messages per second."""
-    async with our_side(place.backbone, place.folder / "plant", shape) as side:
-        found = await measured(place.rig, side, shape, seconds, _GUESS[shape])
-    told = figures(found, shape)
-    if told is None:
-        raise TransientFault(f"our telemetry sustained no load of {shape}", hint="is the machine busy?")
-    return told, messages_s(found)
 
 
 async def _beside(
@@ -114,25 +120,19 @@ async def _beside(
     return found
 
 
-async def _peer(place: _Place, peer: Peer, shape: Shape, seconds: float) -> dict[str, Any] | None:
-    """With state, where the peer has it, and one round of the stateless filter beside it."""
-    told: dict[str, Any] | None = None
-    guess = _PEER_GUESS[shape]
+async def _peer(place: _Place, peer: Peer, shape: Shape, seconds: float) -> dict[str, Any]:
+    """With state, where the peer has it; for single readings one round of the stateless filter beside it."""
     stateful = peer.has_state(shape)
     async with peer.running(place.backbone, shape, stateful=stateful) as side:
-        found = await measured(place.rig, side, shape, seconds, guess)
-        told = figures(found, shape)
-    if told is None:
-        print(f"{peer.name} sustained no load of {shape}", file=sys.stderr)
-        return None
-    told |= {"state": stateful, "version": peer.version}
-    if stateful:
-        async with peer.running(place.backbone, shape, stateful=False) as side:
-            plain = await measured(place.rig, side, shape, seconds, messages_s(found), rounds=1)
-        told[f"stateless_{UNITS[shape]}"] = round(messages_s(plain) * shape.readings) if plain else None
-    else:
-        del told["wrong"]
-    return told
+        found = await measured(place.rig, side, shape, seconds, _PEER_GUESS[peer.name][shape])
+    told = figures(found, shape) | {"state": stateful, "version": peer.version}
+    if not stateful:
+        del told["wrong"]  # each reading beyond the limit is told
+    if not stateful or shape is not Shape.SINGLE:
+        return told
+    async with peer.running(place.backbone, shape, stateful=False) as side:
+        plain = await measured(place.rig, side, shape, seconds, messages_s(found), rounds=1)
+    return told | {f"stateless_{UNITS[shape]}": round(messages_s(plain) * shape.readings)}
 
 
 async def _latency(place: _Place, seconds: float, single_s: float) -> dict[str, Any]:
@@ -162,14 +162,18 @@ async def _lake(place: _Place, seconds: float) -> dict[str, Any]:
     """The highest load without the lake, then with it, in loads that outlast several of its writes."""
     found: dict[str, Any] = {}
     for shape in (Shape.SINGLE, Shape.BATCHES):
-        rates: dict[str, float] = {}
-        for name, with_lake in (("off", False), ("on", True)):
-            folder = place.folder / f"{shape}-{name}"
-            async with our_side(place.backbone, folder, shape, with_lake=with_lake) as side:
-                guess = rates.get("off", _GUESS[shape])
-                searched = await measured(place.rig, side, shape, _LAKE_TIMES * seconds, guess, rounds=1)
-            rates[name] = messages_s(searched) if searched else 0.0
+        async with our_side(place.backbone, place.folder / f"{shape}-off", shape) as side:
+            off = messages_s(await measured(place.rig, side, shape, seconds, _GUESS[shape], rounds=1))
+        async with our_side(place.backbone, place.folder / f"{shape}-on", shape, with_lake=True) as side:
+            trial = partial(place.rig.trial, side, shape, seconds=_LAKE_TIMES * seconds)
+            seen = await highest(trial, off, step=1.15, close=1.08)
+        if seen.best is None:
+            raise TransientFault(f"our telemetry sustained no load of {shape} with the lake on")
+        on, unit = seen.best.rate, UNITS[shape]
         found[shape] = {
-            f"{name}_{UNITS[shape]}": round(rate * shape.readings) for name, rate in rates.items()
-        } | {"cost_percent": round(100 * (1 - rates["on"] / rates["off"]), 1) if rates["off"] else None}
+            f"off_{unit}": round(off * shape.readings),
+            f"on_{unit}": round(on * shape.readings),
+            "cost_percent": round(100 * (1 - on / off), 1),
+            **seen.best.usage,
+        }
     return found

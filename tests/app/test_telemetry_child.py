@@ -1,0 +1,134 @@
+"""The telemetry process itself, killed again and again while a day of plant time goes through a real backbone.
+
+SOAK_HOURS (default 3) of plant time, SOAK_SEED (default 1); `make soak` runs a day.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from pathlib import Path
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from lineshaft.app.bench.telemetry.ours import part_of_a_node
+from lineshaft.backbone import Backbone, from_message, stream_of
+from lineshaft.core.values import Event, EventClass
+from tests.telemetry.day import EVERY_S, EXECUTE, RULES, WINDOW_S, S, Sent, a_day, tags_csv
+from tests.telemetry.day_books import Books, must_be_told, was_told
+
+HOURS, SEED = float(os.environ.get("SOAK_HOURS", "3")), int(os.environ.get("SOAK_SEED", "1"))
+MACHINES = 20
+LOT = 200
+SETTINGS = "enterprise: acme\nplant: north\ntime_zone: UTC\ntelemetry: {tags: tags.csv, rules: rules.yaml}\n"
+WINDOW_US = WINDOW_S * S
+
+
+def traffic() -> list[Sent]:
+    """A day long past: no clock is ahead of receipt. Two readings of each machine at its end close all before."""
+    sent = [one for one in a_day(SEED, MACHINES, HOURS) if one.time - one.received < 300 * S]
+    for machine in range(MACHINES):
+        last = max((one for one in sent if one.machine == machine), key=lambda one: one.time)
+        for step in (1, 2):
+            time = (last.time // WINDOW_US + 24) * WINDOW_US + step * EVERY_S * S
+            sent.append(replace(last, time=time, received=time, state=EXECUTE, quality="good", bar=4.0))
+    return sent
+
+
+def before_the_end(books: Books, sent: list[Sent]) -> Books:
+    """Without the windows of the closing readings, which nothing closes but real time."""
+    ends = {f"M-{one.machine}": one.time // WINDOW_US * WINDOW_US for one in sent}
+    for part in (books.good, books.windows):
+        for asset, start in [key for key in part if key[1] == ends[key[0]]]:
+            del part[asset, start]
+    return books
+
+
+class Line:
+    def __init__(self, folder: Path, backbone: Backbone, sent: list[Sent]) -> None:
+        self._folder = folder
+        self._backbone = backbone
+        self._dice = random.Random(SEED)
+        self._sent = sent
+        self.fed = False
+        self.kills = 0
+
+    async def feed(self) -> None:
+        """At a pace of about 600 s of plant time a second and the number of messages in it."""
+        for start in range(0, len(self._sent), LOT):
+            lot = self._sent[start : start + LOT]
+            await self._backbone.raw_sink().put([(f"line/m{one.machine}", one.payload) for one in lot])
+            await asyncio.sleep(0.1)
+        self.fed = True
+
+    async def run(self, expected: Books) -> Books:
+        """Killed at any moment while it is fed, its rules changed now and then; until all is told, or for as
+        long as a minute after."""
+        while not self.fed:
+            async with self._process() as process:
+                told = await self._number()
+                while not self.fed and await self._number() == told:
+                    await asyncio.sleep(0.02)
+                await asyncio.sleep(self._dice.uniform(0, 2.5))
+                if not self.fed:
+                    self.kills += 1
+                    process.kill()
+                    await process.wait()
+        async with self._process():
+            for _ in range(120):
+                await asyncio.sleep(0.5)
+                told_now = await self.told()
+                if told_now == expected:
+                    break
+        return told_now
+
+    async def told(self) -> Books:
+        events = []
+        for eventclass in (EventClass.OPERATIONAL, EventClass.ANALYTICAL):
+            events += await self._events(eventclass)
+        assert len({event.id for event in events}) == len(events)
+        return before_the_end(was_told(events), self._sent)
+
+    def write(self) -> Path:
+        (self._folder / "tags.csv").write_text(tags_csv(MACHINES))
+        rules = [{**rule, "version": str(self.kills)} for rule in RULES]
+        (self._folder / "rules.yaml").write_bytes(msgspec.json.encode({"rules": rules}))
+        settings = self._folder / "lineshaft.yaml"
+        settings.write_text(SETTINGS)
+        return settings
+
+    def _process(self):  # type: ignore[no-untyped-def]
+        return part_of_a_node("telemetry_child", self._backbone, self.write(), ["line/#"])
+
+    async def _number(self) -> int:
+        info = await self._backbone.connection.api(f"STREAM.INFO.{stream_of(EventClass.OPERATIONAL)}")
+        return int(info["state"]["last_seq"])
+
+    async def _events(self, eventclass: EventClass) -> list[Event]:
+        return [
+            from_message(each.headers, each.data)
+            async for each in self._backbone.replay(stream_of(eventclass))
+        ]
+
+
+@pytest.mark.timeout(240 + 120 * HOURS)
+async def test_a_day_through_a_process_that_is_killed(tmp_path: Path) -> None:
+    sent = traffic()
+    expected = before_the_end(must_be_told(sent)[0], sent)
+    backbone = await Backbone.start(
+        None, tmp_path / "nats", topic_filters=["line/#"], with_sources=True, mqtt_port=0
+    )
+    try:
+        line = Line(tmp_path, backbone, sent)
+        line.write()
+        feeding = asyncio.create_task(line.feed())
+        told = await line.run(expected)
+        await feeding
+    finally:
+        await backbone.stop()
+    assert line.kills >= 2
+    for part in Books.__struct_fields__:
+        assert getattr(told, part) == getattr(expected, part), part
