@@ -38,10 +38,11 @@ bench: setup ## Measure processes and calls on this machine
 SOAK_SECONDS ?= 1800
 SOAK_SEED ?= $(shell date +%s)
 
-soak: setup ## Disturb scenario S2 on both databases for 30 minutes, or SOAK_SECONDS
+soak: setup ## Disturb scenario S2 on both databases for 30 minutes, or SOAK_SECONDS, and a day of telemetry
 	@for db in sqlite postgres; do \
 	  $(BIN)/lineshaft chaos --seconds $$(($(SOAK_SECONDS) / 2)) --seed $(SOAK_SEED) --db $$db || exit 1; \
 	done
+	SOAK_HOURS=24 SOAK_SEED=$(SOAK_SEED) $(BIN)/pytest tests/app/test_telemetry_child.py
 
 clean: ## Remove the environment and what tools left behind; the ERP cache stays
 	rm -rf .venv .venv-bootstrap .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist

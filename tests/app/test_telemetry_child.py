@@ -1,6 +1,6 @@
-"""The telemetry process itself, killed again and again while a day of plant time goes through a real backbone.
+"""The telemetry process itself, killed again and again while plant time goes through a real backbone.
 
-SOAK_HOURS (default 3) of plant time, SOAK_SEED (default 1); `make soak` runs a day.
+SOAK_HOURS (default 3) of plant time, with SOAK_SEED (default 1); `make soak` runs a day.
 """
 
 from __future__ import annotations
@@ -8,14 +8,19 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+from asyncio.subprocess import Process
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import msgspec
 import pytest
 from msgspec.structs import replace
+from nats.aio.msg import Msg
 
 from lineshaft.app.bench.telemetry.ours import part_of_a_node
-from lineshaft.backbone import Backbone, from_message, stream_of
+from lineshaft.backbone import Backbone, event_subject, from_message, stream_of
+from lineshaft.contracts.catalogue import COUNT_AGGREGATED
 from lineshaft.core.values import Event, EventClass
 from tests.telemetry.day import EVERY_S, EXECUTE, RULES, WINDOW_S, S, Sent, a_day, tags_csv
 from tests.telemetry.day_books import Books, must_be_told, was_told
@@ -23,12 +28,14 @@ from tests.telemetry.day_books import Books, must_be_told, was_told
 HOURS, SEED = float(os.environ.get("SOAK_HOURS", "3")), int(os.environ.get("SOAK_SEED", "1"))
 MACHINES = 20
 LOT = 200
+KILLS = max(3, round(HOURS))
+COUNTS = event_subject(EventClass.OPERATIONAL, "north", COUNT_AGGREGATED.type)
 SETTINGS = "enterprise: acme\nplant: north\ntime_zone: UTC\ntelemetry: {tags: tags.csv, rules: rules.yaml}\n"
 WINDOW_US = WINDOW_S * S
 
 
 def traffic() -> list[Sent]:
-    """A day long past: no clock is ahead of receipt. Two readings of each machine at its end close all before."""
+    """Long past: no clock is ahead of receipt. Two readings of each machine at the end close all before."""
     sent = [one for one in a_day(SEED, MACHINES, HOURS) if one.time - one.received < 300 * S]
     for machine in range(MACHINES):
         last = max((one for one in sent if one.machine == machine), key=lambda one: one.time)
@@ -53,37 +60,40 @@ class Line:
         self._backbone = backbone
         self._dice = random.Random(SEED)
         self._sent = sent
-        self.fed = False
+        self._go_on = asyncio.Event()
         self.kills = 0
 
     async def feed(self) -> None:
-        """At a pace of about 600 s of plant time a second and the number of messages in it."""
+        """A part of the messages between two kills."""
         for start in range(0, len(self._sent), LOT):
+            while start > len(self._sent) * (self.kills + 1) // (KILLS + 1):
+                self._go_on.clear()
+                await self._go_on.wait()
             lot = self._sent[start : start + LOT]
             await self._backbone.raw_sink().put([(f"line/m{one.machine}", one.payload) for one in lot])
-            await asyncio.sleep(0.1)
-        self.fed = True
+            await asyncio.sleep(0.05)
 
     async def run(self, expected: Books) -> Books:
-        """Killed at any moment while it is fed, its rules changed now and then; until all is told, or for as
-        long as a minute after."""
-        while not self.fed:
+        """Killed soon after it has told something, and started with another version of the rules; in the end
+        it has a minute to tell all."""
+        while self.kills < KILLS:
             async with self._process() as process:
-                told = await self._number()
-                while not self.fed and await self._number() == told:
-                    await asyncio.sleep(0.02)
+                told = asyncio.Event()
+                subscription = await self._backbone.connection.subscribe(COUNTS, _setter(told))
+                await told.wait()
                 await asyncio.sleep(self._dice.uniform(0, 2.5))
-                if not self.fed:
-                    self.kills += 1
-                    process.kill()
-                    await process.wait()
+                process.kill()
+                await process.wait()
+                await self._backbone.connection.unsubscribe(subscription)
+            self.kills += 1
+            self._go_on.set()
         async with self._process():
-            for _ in range(120):
-                await asyncio.sleep(0.5)
-                told_now = await self.told()
-                if told_now == expected:
+            for _ in range(60):
+                await asyncio.sleep(1)
+                found = await self.told()
+                if found == expected:
                     break
-        return told_now
+        return found
 
     async def told(self) -> Books:
         events = []
@@ -100,12 +110,8 @@ class Line:
         settings.write_text(SETTINGS)
         return settings
 
-    def _process(self):  # type: ignore[no-untyped-def]
+    def _process(self) -> AbstractAsyncContextManager[Process]:
         return part_of_a_node("telemetry_child", self._backbone, self.write(), ["line/#"])
-
-    async def _number(self) -> int:
-        info = await self._backbone.connection.api(f"STREAM.INFO.{stream_of(EventClass.OPERATIONAL)}")
-        return int(info["state"]["last_seq"])
 
     async def _events(self, eventclass: EventClass) -> list[Event]:
         return [
@@ -114,7 +120,14 @@ class Line:
         ]
 
 
-@pytest.mark.timeout(240 + 120 * HOURS)
+def _setter(event: asyncio.Event) -> Callable[[Msg], Awaitable[None]]:
+    async def take(_: Msg) -> None:
+        event.set()
+
+    return take
+
+
+@pytest.mark.timeout(240 + 60 * HOURS)
 async def test_a_day_through_a_process_that_is_killed(tmp_path: Path) -> None:
     sent = traffic()
     expected = before_the_end(must_be_told(sent)[0], sent)
@@ -129,6 +142,6 @@ async def test_a_day_through_a_process_that_is_killed(tmp_path: Path) -> None:
         await feeding
     finally:
         await backbone.stop()
-    assert line.kills >= 2
+    assert sum(told.good.values()) == sum(expected.good.values())
     for part in Books.__struct_fields__:
         assert getattr(told, part) == getattr(expected, part), part

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import asyncio
 import inspect
 
 import nats.errors
 import nats.js.errors
 import pytest
 
-from lineshaft.backbone import Connection
+from lineshaft.backbone import Backbone, Connection
 from lineshaft.backbone.faults import PERMANENT, TRANSIENT, as_fault
 from lineshaft.core.errors import PermanentFault, TransientFault
+
+from .conftest import kill_server
 
 
 @pytest.mark.parametrize("module", [nats.errors, nats.js.errors])
@@ -51,3 +54,16 @@ def test_the_private_methods_that_we_speed_up_are_still_there() -> None:
         assert list(inspect.signature(theirs).parameters) == list(inspect.signature(ours).parameters)
     raw = b"A: 1\r\nB:\t2 \r\nno colon\r\n\xc3\xa4: x\r\n\r\n"
     assert FastClient._parse_header_lines(raw) == {"A": "1", "B": "2", "ä": "x"}
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_a_connection_that_is_just_being_lost_can_be_closed(backbone: Backbone, turns: int) -> None:
+    """turns: of the event loop since nats-py has noticed."""
+    client = backbone.connection._client
+    kill_server(backbone)
+    while not client.is_reconnecting:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    await backbone.connection.close()
+    assert client.is_closed

@@ -58,25 +58,25 @@ async def test_sources_need_no_devices_beside_them(tmp_path: Path) -> None:
 async def put_over_kills(backbone: Backbone, size: int) -> list[bytes]:
     """By four putters, over four kills of the server; what put returned for."""
     returned: list[bytes] = []
-    killed = 0
+    server = backbone.server
+    assert server is not None
 
     async def put(putter: int) -> None:
-        number = 0
-        while killed < 4 or number % 5:
+        number, last = 0, False
+        while not last:
+            last = server.restarts == 4
             payloads = [b"%d-%d-%d" % (putter, number, each) for each in range(size)]
             await backbone.raw_sink().put([(f"plant/{putter}", payload) for payload in payloads])
             returned.extend(payloads)
             number += 1
 
     putting = asyncio.gather(*map(put, range(4)))
-    while killed < 4:
+    for restarts in range(1, 5):
         enough = len(returned) + 10 * size
         await until(lambda: len(returned) > enough or putting.done())  # noqa: B023
-        killed += 1
         kill_server(backbone)
+        await until(lambda: server.restarts == restarts)  # noqa: B023
     await putting
-    assert backbone.server is not None
-    assert backbone.server.restarts == 4
     return returned
 
 

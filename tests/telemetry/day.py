@@ -123,7 +123,7 @@ def _machine(dice: random.Random, number: int, hours: float) -> Iterator[Sent]:
             late = dice.random() < 0.02 and alone.isdisjoint((step - 1, step + 1))
             alone |= {step} if late else set()
             yield from _disturbed(dice, one, late=late)
-        if step in resets:
+        if step in resets and one.shown < MAXIMUM - 1000:  # nearer to it nobody can tell it from a wrap
             shown, since = 0, 0
 
 

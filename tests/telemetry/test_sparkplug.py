@@ -219,7 +219,7 @@ def test_a_device_that_sends_twice_makes_no_gap(host: Decoder, node: EdgeNode) -
 def test_a_session_goes_on_after_a_restart(host: Decoder, node: EdgeNode, clock: FakeClock) -> None:
     born(host, node)
     saved = host.saved()
-    assert set(saved) == {CURSOR + "north/line1", BIRTHS + "north/line1"}
+    assert {CURSOR + "north/line1", BIRTHS + "north/line1"} <= set(saved)
     read(host, node.ddata(1, 101))
     moved = host.saved()
     assert moved[BIRTHS + "north/line1"] is saved[BIRTHS + "north/line1"]

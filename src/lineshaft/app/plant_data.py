@@ -130,7 +130,9 @@ def _sources(
     except ConfigError as error:
         findings += error.findings
         return []
-    for source in sources if telemetry is not None else ():
+    if telemetry is None:
+        return sources
+    for source in sources:
         try:
             source.make(telemetry.tags, "")
         except ConfigError as error:

@@ -106,6 +106,7 @@ class LakeSettings(LakePolicy, frozen=True, kw_only=True, forbid_unknown_fields=
 class TelemetrySettings(_Section, frozen=True, kw_only=True):
     """tags, rules, payloads   files: tag list, rules, and maps of foreign payloads
     sparkplug_host          id under which this node tells edge nodes that it is there; empty: it does not
+    most_messages_per_s     of one topic; what is beyond is counted and not looked into. 0: any number
     sources                 devices, gateways and brokers that are asked for values, by name
     """
 
@@ -113,6 +114,7 @@ class TelemetrySettings(_Section, frozen=True, kw_only=True):
     rules: str
     payloads: str = ""
     sparkplug_host: str = "lineshaft"
+    most_messages_per_s: Annotated[int, msgspec.Meta(ge=0)] = 20_000
     lake: LakeSettings | None = None
     sources: dict[Name, SourceSettings] = msgspec.field(default_factory=dict)
 

@@ -249,8 +249,14 @@ class Connection:
         if self._client.is_connected:
             with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
                 await self._client.flush(timeout=2)
-        with contextlib.suppress(nats.errors.Error, OSError):
-            await self._client.close()
+        try:
+            with contextlib.suppress(nats.errors.Error, OSError):
+                await self._client.close()
+        except asyncio.CancelledError:
+            # nats-py cancels its own attempt to reconnect, and with it what both may wait for
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
 
     async def _lost(self) -> None:
         self.connected.clear()

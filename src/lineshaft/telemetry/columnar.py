@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import nan
-from typing import TypeAlias
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from lineshaft.core.values import Value
 from lineshaft.model.aggregates import ReadingsAggregate
-from lineshaft.telemetry.derive import Input, derive, readings_of
+from lineshaft.telemetry.derive import derive, readings_of
+from lineshaft.telemetry.evaluated_batch import EvaluatedBatch
 from lineshaft.telemetry.evaluation import Counters, Live, Results
 from lineshaft.telemetry.limit_screen import LimitScreen, RateScreen
 from lineshaft.telemetry.limits import Limit, breach
@@ -20,41 +19,12 @@ from lineshaft.telemetry.readings import GOOD, STALE, Ints, Readings, TakenReadi
 from lineshaft.telemetry.rules import RuleSet
 from lineshaft.telemetry.runs import Run, arrange
 from lineshaft.telemetry.tag_rules import State, TagRules
-from lineshaft.telemetry.told import Place, Told
+from lineshaft.telemetry.told import Told
 from lineshaft.telemetry.track import QUARANTINED, RING, Order, Track
-from lineshaft.telemetry.watch import Found
 from lineshaft.telemetry.window_fill import WindowFill
 from lineshaft.telemetry.windows import Window, too_late
 
 __all__ = ["ColumnarEvaluation"]
-
-_Call: TypeAlias = tuple[Place, Callable[..., Found], str, TakenReading | int]
-"""What a watch is to be told, with its role: a reading, or since when its device is gone."""
-
-
-class _Batch(msgspec.Struct):
-    """Readings and what they have come to. stored: by message; virtual: 1 for those of virtual tags"""
-
-    readings: Readings
-    stored: Ints
-    virtual: int
-    told: Told
-    passed: NDArray[np.bool_]
-    calls: list[_Call] = []
-    inputs: list[Input] = []
-
-    def place(self, index: int, rank: int, number: int = 0) -> Place:
-        return int(self.readings.message[index]), self.virtual, index, rank, number
-
-    def reading(self, index: int) -> TakenReading:
-        message = int(self.readings.message[index])
-        return TakenReading(
-            time=int(self.readings.time[index]),
-            value=float(self.readings.value[index]) + 0.0,
-            received=int(self.stored[message]),
-            batch=self.readings.batch,
-            message=message,
-        )
 
 
 class ColumnarEvaluation:
@@ -66,6 +36,7 @@ class ColumnarEvaluation:
         self._start()
 
     def take(self, readings: Readings) -> Results:
+        self._used = True
         told = Told(readings.batch)
         stored = np.array(readings.batch.stored_us, np.int64)
         base = self._evaluated(readings, stored, 0, told)
@@ -77,6 +48,7 @@ class ColumnarEvaluation:
         return Results(told.facts(), told.faults(), base.passed, derived.readings, derived.passed)
 
     def tick(self, now: int) -> Results:
+        self._used = True
         newest = self._state.tags.newest
         windows = [told for fill in self._fills for told in fill.tick(now, newest)]
         for index in self._state_tags:
@@ -96,13 +68,15 @@ class ColumnarEvaluation:
         return self._state.saved(map(self.track, self._state_tags))
 
     def restore(self, saved: Mapping[str, bytes]) -> None:
-        self._start()
+        if self._used:
+            self._start()
+        self._used = True
         self._state.restore(saved, map(self.track, self._state_tags))
-        for tag in self._rules.limits:
-            self._levels.note(tag)
+        self._levels.restored()
         self.changed[:] = True
 
     def _start(self) -> None:
+        self._used = False
         rules = self._rules = TagRules(self._rule_set)
         count = len(rules.tags)
         state = self._state = State(rules)
@@ -131,8 +105,8 @@ class ColumnarEvaluation:
             self._tracks[index] = self._rules.track(index)
         return self._tracks[index]
 
-    def _evaluated(self, readings: Readings, stored: Ints, virtual: int, told: Told) -> _Batch:
-        batch = _Batch(readings, stored, virtual, told, np.ones(len(readings), np.bool_))
+    def _evaluated(self, readings: Readings, stored: Ints, virtual: int, told: Told) -> EvaluatedBatch:
+        batch = EvaluatedBatch(self._rules, readings, stored, virtual, told, np.ones(len(readings), np.bool_))
         if not len(readings):
             return batch
         received = stored[readings.message]
@@ -159,7 +133,7 @@ class ColumnarEvaluation:
             self._one_by_one(tag, indices, batch)
         return batch
 
-    def _plain(self, run: Run, batch: _Batch) -> None:
+    def _plain(self, run: Run, batch: EvaluatedBatch) -> None:
         tags, live, good = self._state.tags, run.live(), run.good()
         before = tags.newest[run.tags]
         tags.newest[run.tags] = run.last
@@ -174,7 +148,7 @@ class ColumnarEvaluation:
         for fill in self._fills:
             fill.fill(run, good, before, told)
 
-    def _live(self, run: Run, good: Run, batch: _Batch) -> None:
+    def _live(self, run: Run, good: Run, batch: EvaluatedBatch) -> None:
         """What is not historical of plain readings, and of that what is good."""
         tags, lasts = self._state.tags, run.ends - 1
         self.counters.taken += len(run)
@@ -195,7 +169,7 @@ class ColumnarEvaluation:
             if self._asking:
                 self._ask(good, batch)
 
-    def _late(self, run: Run, batch: _Batch) -> None:
+    def _late(self, run: Run, batch: EvaluatedBatch) -> None:
         historical = int(np.count_nonzero(run.historical))
         self.counters.historical += historical
         self.counters.late += len(run) - historical
@@ -209,14 +183,14 @@ class ColumnarEvaluation:
             refused = [fill.late(good, self._state.tags.newest, refuse) for fill in self._fills]
             self.counters.too_late += int(np.count_nonzero(np.logical_or.reduce(refused))) if refused else 0
 
-    def _gone(self, run: Run, batch: _Batch) -> None:
+    def _gone(self, run: Run, batch: EvaluatedBatch) -> None:
         tags, self.counters.stale = self._state.tags, self.counters.stale + len(run)
         lost = tags.quality[run.tags] != STALE
         self._set_quality(run.tags[lost], STALE)
         tags.thin[run.tags[lost]] = nan
         self._note_each(run.index[run.starts[lost]], batch, Order.LOST)
 
-    def _back(self, indices: Ints, batch: _Batch) -> None:
+    def _back(self, indices: Ints, batch: EvaluatedBatch) -> None:
         quality = batch.readings.quality[indices]
         self._set_quality(batch.readings.tag[indices], quality)
         self._note_each(indices[quality == GOOD], batch, Order.CONFIRMED)
@@ -225,9 +199,9 @@ class ColumnarEvaluation:
         self._state.tags.quality[tags] = quality
         self.changed[tags] = True
 
-    def _note_each(self, indices: Ints, batch: _Batch, order: Order) -> None:
+    def _note_each(self, indices: Ints, batch: EvaluatedBatch, order: Order) -> None:
         for index in indices[self._asked[batch.readings.tag[indices]]].tolist():
-            self._note(int(batch.readings.tag[index]), batch.reading(index), index, batch, order)
+            batch.note(int(batch.readings.tag[index]), batch.reading(index), index, order)
 
     def _ring(self, run: Run) -> None:
         """Of each tag the last RING times, in the order of their coming."""
@@ -238,7 +212,7 @@ class ColumnarEvaluation:
             number = np.arange(len(run)) + np.repeat(number - run.starts, run.lengths)
         tags.ring[run.tag, number & (RING - 1)] = run.time  # of equal places the last one stays
 
-    def _thin(self, run: Run, batch: _Batch) -> None:
+    def _thin(self, run: Run, batch: EvaluatedBatch) -> None:
         """Readings within the deadband of the last one that passed do not pass."""
         deadbands = self._deadband[run.tags]
         for group in np.flatnonzero(deadbands).tolist():
@@ -254,37 +228,21 @@ class ColumnarEvaluation:
                     thin = value
             self._state.tags.thin[tag] = thin
 
-    def _ask(self, good: Run, batch: _Batch) -> None:
+    def _ask(self, good: Run, batch: EvaluatedBatch) -> None:
         """Note what watches and derivations are to be told."""
         for group in np.flatnonzero(self._asked[good.tags]).tolist():
             tag, start, end = int(good.tags[group]), int(good.starts[group]), int(good.ends[group])
             indices = good.index[start:end].tolist()
             if tag in self._rules.deriving or not self._newest_only(tag):
                 for index in indices:
-                    self._note(tag, batch.reading(index), index, batch)
+                    batch.note(tag, batch.reading(index), index)
             else:
-                self._note(tag, batch.reading(indices[-1]), indices[-1], batch)
+                batch.note(tag, batch.reading(indices[-1]), indices[-1])
 
     def _newest_only(self, tag: int) -> bool:
         return all(watch.newest_only for _, watch, _ in self._rules.watching[tag])
 
-    def _note(
-        self, tag: int, reading: TakenReading, index: int, batch: _Batch, order: Order = Order.TAKEN
-    ) -> None:
-        for rank, watch, role in self._rules.watching.get(tag, ()):
-            place = batch.place(index, rank)
-            if order is Order.LOST:
-                batch.calls.append((place, watch.lost, role, reading.time))
-            else:
-                tell = watch.take if order is Order.TAKEN else watch.confirmed
-                batch.calls.append((place, tell, role, reading))
-        value = nan if order is Order.LOST else reading.value
-        batch.inputs += [
-            (reading.message, index, derivation, role, reading.time, value)
-            for derivation, role in self._rules.deriving.get(tag, ())
-        ]
-
-    def _one_by_one(self, tag: int, indices: list[int], batch: _Batch) -> None:
+    def _one_by_one(self, tag: int, indices: list[int], batch: EvaluatedBatch) -> None:
         track, readings = self.track(tag), batch.readings
         self._state.load(tag, track)
         columns = (readings.quality, readings.historical, readings.time, readings.value, readings.message)
@@ -306,7 +264,7 @@ class ColumnarEvaluation:
                 batch.told.fault(reading.message, fault)
             taken = quality == GOOD and step.order in (Order.TAKEN, Order.CONFIRMED)
             if taken or step.order is Order.LOST:
-                self._note(tag, reading, index, batch, step.order)
+                batch.note(tag, reading, index, step.order)
         self._state.store(tag, track)
         self._levels.note(tag)
         self.changed[tag] |= track.changed

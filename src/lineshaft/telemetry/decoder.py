@@ -10,6 +10,7 @@ from lineshaft.core.clock import Clock
 from lineshaft.core.values import RawBatch
 from lineshaft.telemetry.bindings import Bindings
 from lineshaft.telemetry.columns import Columns
+from lineshaft.telemetry.floods import MOST_PER_S, Floods
 from lineshaft.telemetry.mapped import MappedPayloads
 from lineshaft.telemetry.notes import DecodeCounters, Notes
 from lineshaft.telemetry.payload_maps import PayloadMaps
@@ -45,7 +46,8 @@ class Decoder:
     """Equal state and equal messages in the same order yield equal readings, whatever the batches. A clock is
     asked for the pace of requests for rebirth only.
 
-    host  id of this Sparkplug host application, where it has one
+    host                 id of this Sparkplug host application, where it has one
+    most_messages_per_s  of one topic; what is beyond is not looked into. 0: any number
     """
 
     def __init__(
@@ -56,9 +58,12 @@ class Decoder:
         *,
         host: str = "",
         reorder_s: float = 2.0,
+        most_messages_per_s: int = MOST_PER_S,
     ) -> None:
         self._bindings = Bindings(tags)
         self._notes = Notes()
+        self._maps = maps
+        self._floods = Floods(most_messages_per_s, self._is_known)
         self._host = host
         devices = self._bindings.devices
         if maps is not None:
@@ -73,7 +78,8 @@ class Decoder:
         notes.begin(batch)
         sparkplug: list[int] = []
         contradicted = False
-        for index in self._json.read(batch, columns, notes):
+        looked_into = self._floods.looked_into(batch, notes)
+        for index in self._json.read(batch, columns, notes, looked_into):
             topic = batch.topics[index]
             if topic.startswith(NAMESPACE):
                 sparkplug.append(index)
@@ -96,9 +102,15 @@ class Decoder:
 
     def saved(self) -> dict[str, bytes]:
         """The whole state; values of keys that did not change are equal."""
-        return self._notes.saved() | self._sparkplug.saved()
+        return self._floods.saved() | self._notes.saved() | self._sparkplug.saved()
 
     def restore(self, saved: Mapping[str, bytes]) -> None:
         """Start from what was saved, and from nothing else. raises PermanentFault for an unreadable value"""
+        self._floods.restore(saved)
         self._notes.restore(saved)
         self._sparkplug.restore(saved)
+
+    def _is_known(self, topic: str) -> bool:
+        if topic in self._bindings.devices or topic.startswith(NAMESPACE):
+            return True
+        return self._maps is not None and self._maps.find(topic) is not None

@@ -53,14 +53,13 @@ def derive(
 
 
 def readings_of(batch: RawBatch, rows: Sequence[Row]) -> Readings:
-    tag, time, value, message = zip(*rows, strict=True) if rows else ((), (), (), ())
-    values = np.array(value, np.float64)
+    tag, time, value, message = zip(*rows, strict=True) if rows else ((),) * 4
     return Readings(
         batch=batch,
         tag=np.array(tag, np.int32),
         time=np.array(time, np.int64),
-        value=values,
-        quality=np.where(np.isnan(values), STALE, GOOD).astype(np.uint8),
+        value=np.array(value, np.float64),
+        quality=np.array([STALE if isnan(one) else GOOD for one in value], np.uint8),
         historical=np.zeros(len(rows), np.bool_),
         message=np.array(message, np.int32),
     )

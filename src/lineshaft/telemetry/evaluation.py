@@ -2,17 +2,18 @@
 
 Order. Of each tag a reading is *taken* when its device time is newer than that of the last one taken. Taken
 readings are the live values and, if of good quality, move rules. A reading with the time of the last one is a
-duplicate; after the tag went stale it makes the live value valid again, and decides nothing. An older one is
-late: it counts in windows and goes to the lake, and changes no live value and no other rule. It is a
-duplicate if its time is among the last 16 that the tag had, in the order of their coming. A reading marked as
-historical is treated like a late one, whatever its time.
+duplicate; after the tag went stale it makes the live value and the state that it says valid again, and
+decides nothing. An older one is late: it counts in windows and goes to the lake, and changes no live value
+and no other rule. It is a duplicate if its time is among the last 16 that the tag had, in the order of their
+coming. A reading marked as historical is treated like a late one, whatever its time.
 
 A reading more than 5 minutes ahead of its receipt is put in quarantine: noted as a fault, and nothing else. A
 device's clock is not corrected: `Live` tells how far it is off. A stale reading has no order: it makes the
 live value stale and tells rules that the device is gone. Readings of uncertain or bad quality are live values
 and move the time of their tag; rules do not see them.
 
-Readings of virtual tags follow those of their message, and are evaluated like others.
+Readings of virtual tags follow those of their message, and are evaluated like others. A virtual tag goes
+stale with any of its inputs, until its next value.
 """
 
 from __future__ import annotations

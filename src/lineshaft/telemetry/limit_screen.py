@@ -57,24 +57,34 @@ class LimitScreen:
         self._rows: dict[int, list[int]] = {}
         for row, tag in enumerate(tag_of):
             self._rows.setdefault(tag, []).append(row)
+        self._tag_of: Ints = np.array(tag_of, np.int64)
         self._up: Floats = np.full(tags, np.inf)
         self._down: Floats = np.full(tags, -np.inf)
-        for tag in self._rows:
+        low = np.array([limit.kind is LimitKind.LOW for limit in columns.limits], np.bool_)
+        levels = np.array([limit.limit for limit in columns.limits])
+        np.minimum.at(self._up, self._tag_of[~low], levels[~low])
+        np.maximum.at(self._down, self._tag_of[low], levels[low])
+
+    def restored(self) -> None:
+        """Limits stand otherwise than at first."""
+        for tag in np.unique(self._tag_of[self._columns.start != NONE]).tolist():
             self.note(tag)
 
     def note(self, tag: int) -> None:
         """Set the levels of a tag whose limits changed."""
-        up, down = np.inf, -np.inf
-        for row in self._rows.get(tag, ()):
-            limit, state = self._columns.limits[row], self._columns.state(row)
-            low = limit.kind is LimitKind.LOW
-            if not state.raised:
-                up, down = (up, max(down, limit.limit)) if low else (min(up, limit.limit), down)
-            if state.episode_start is not None and low:
-                up = min(up, nextafter(limit.release, -np.inf))
-            elif state.episode_start is not None:
-                down = max(down, nextafter(limit.release, np.inf))
-        self._up[tag], self._down[tag] = up, down
+        levels = [self._levels(row) for row in self._rows.get(tag, ())]
+        self._up[tag] = min((up for up, _ in levels), default=np.inf)
+        self._down[tag] = max((down for _, down in levels), default=-np.inf)
+
+    def _levels(self, row: int) -> tuple[float, float]:
+        """A value above the one or below the other changes this limit."""
+        limit, state = self._columns.limits[row], self._columns.state(row)
+        on = state.episode_start is not None
+        if limit.kind is LimitKind.LOW:
+            up = nextafter(limit.release, -np.inf) if on else np.inf
+            return up, -np.inf if state.raised else limit.limit
+        down = nextafter(limit.release, np.inf) if on else -np.inf
+        return np.inf if state.raised else limit.limit, down
 
     def screen(self, run: Run, breach: Breach) -> None:
         """run: of good quality"""
@@ -84,7 +94,9 @@ class LimitScreen:
         for group in changing.nonzero()[0].tolist():
             tag, start, end = int(run.tags[group]), int(run.starts[group]), int(run.ends[group])
             for row in self._rows[tag]:
-                _walk(self._columns, row, range(start, end), run.value[start:end], run, breach)
+                up, down = self._levels(row)
+                if run.highest[group] > up or run.lowest[group] < down:
+                    _walk(self._columns, row, range(start, end), run.value[start:end], run, breach)
             self.note(tag)
 
 

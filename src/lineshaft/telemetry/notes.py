@@ -24,7 +24,7 @@ class DecodeCounters(msgspec.Struct):
     """Of one batch.
 
     malformed   faults of messages or of single values in them
-    overlooked  messages that were not looked into, their device having sent too many bad ones
+    overlooked  messages that were not looked into, their device having sent too many, or too many bad ones
     unknown     values or messages without a tag
     repeated    Sparkplug births and deaths that change nothing
     gaps        Sparkplug messages after which some were missing for good

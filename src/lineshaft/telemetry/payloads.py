@@ -17,7 +17,7 @@ What does not fit is left to `payload_walk`, which finds out why and keeps what 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import count
+from itertools import compress, count
 
 import msgspec
 
@@ -40,15 +40,23 @@ class JsonPayloads:
     def __init__(self, devices: Mapping[str, Device]) -> None:
         self._devices = devices
 
-    def read(self, batch: RawBatch, columns: Columns, notes: Notes) -> list[int]:
-        """Every reading of a device that has tags; the messages of other topics are returned, unread."""
+    def read(
+        self, batch: RawBatch, columns: Columns, notes: Notes, looked_into: bytearray | None = None
+    ) -> list[int]:
+        """Every reading of a device that has tags; the messages of other topics are returned, unread.
+
+        looked_into  for each message 1, or 0 where it is to be left out; without it all are taken
+        """
         find, decode, large = self._devices.get, _decoder.decode, MAX_PAYLOAD_BYTES
         others: list[int] = []
         refused: list[int] = []
         pile = Pile()
         tags, messages, lengths = pile.tags, pile.messages, pile.lengths
         times, values = pile.times, pile.values
-        for index, topic, payload in zip(count(), batch.topics, batch.payloads, strict=False):
+        messages_of = zip(count(), batch.topics, batch.payloads, strict=False)
+        for index, topic, payload in (
+            messages_of if looked_into is None else compress(messages_of, looked_into)
+        ):
             device = find(topic)
             if device is None:
                 others.append(index)

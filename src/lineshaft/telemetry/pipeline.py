@@ -13,7 +13,7 @@ import structlog
 from numpy.typing import NDArray
 
 from lineshaft.core.clock import Clock
-from lineshaft.core.errors import PermanentFault, TechnicalFault, TransientFault
+from lineshaft.core.errors import PermanentFault, TechnicalFault
 from lineshaft.core.ports import EventPublisher, ExceptionDesk, StreamPosition
 from lineshaft.core.values import Event, ExceptionKind, ExceptionRecord, RawBatch, Value
 from lineshaft.telemetry.decoder import Decoded, Decoder
@@ -23,6 +23,7 @@ from lineshaft.telemetry.readings import Readings
 from lineshaft.telemetry.sample import shown
 from lineshaft.telemetry.state import OWED, POSITIONS, StateStore, read_state
 from lineshaft.telemetry.tags import TagList
+from lineshaft.telemetry.telling import Telling, patiently
 
 __all__ = ["OnContradicted", "OnRebirth", "Rules", "TelemetryLake", "TelemetryPipeline"]
 
@@ -32,7 +33,6 @@ OnContradicted = Callable[[], Awaitable[None]]
 OWNER = "plant-engineering"
 _PAYLOAD_CUT = 16 * 1024
 _MOST_KEPT_BYTES = 64 * 2**20
-_BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 _Evaluated: TypeAlias = tuple[RawBatch, Decoded, Results]
 
@@ -92,10 +92,10 @@ class TelemetryPipeline:
     on_rebirth  sends a command to an edge node; a TechnicalFault of it is logged, the next data asks again
     on_contradicted   publishes the STATE of this Sparkplug host again
 
-    `handle` returns when the events that follow from a batch are stored. `checkpoint` saves the state and the
-    positions that it stands for, in one transaction; after a crash the source goes on from there. Events told
-    since are then told again under the same ids, everything else counts once. What breaks off `handle` or
-    `tick` half way, cancellation included, ends the pipeline in the same way: it saves nothing more.
+    `checkpoint` saves the state and the positions that it stands for, in one transaction, when all events
+    that follow from it are stored; after a crash the source goes on from there. Events told since are then
+    told again under the same ids, everything else counts once. What breaks off `take` or `tick` half way,
+    cancellation included, ends the pipeline in the same way: it saves nothing more.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class TelemetryPipeline:
         self._plant = plant
         self._source = source
         self._rules = rules
-        self._publisher = publisher
+        self._telling = Telling(publisher)
         self._desk = desk
         self._store = store
         self._clock = clock
@@ -156,7 +156,12 @@ class TelemetryPipeline:
         return dict(self._positions)
 
     async def handle(self, batch: RawBatch) -> None:
-        """Returns when the backbone has stored every event that follows; waits for it if need be.
+        """Take a batch, and return when the backbone has stored every event that follows."""
+        await self.take(batch)
+        await self._telling.told()
+
+    async def take(self, batch: RawBatch) -> None:
+        """Returns when the events that follow are on their way; waits while too many are.
 
         raises  PermanentFault after something broke off half way
         """
@@ -175,7 +180,7 @@ class TelemetryPipeline:
             )
             for part, decoded, results in evaluated:
                 self._note(part, decoded, results)
-                await self._publish(self._events(results.facts))
+                await self._telling.take(self._events(results.facts))
                 if self._lake is not None:
                     await self._lake.append(decoded.readings, results.facts, results.passed)
                     await self._lake.append(results.derived, (), results.derived_passed)
@@ -204,7 +209,7 @@ class TelemetryPipeline:
                     await self._lake.append(results.derived, results.facts, results.derived_passed)
                 if results.facts:
                     saved = self._to_be_saved()
-                    await _patiently("telemetry.state_waits", lambda: self._save(saved))
+                    await patiently("telemetry.state_waits", lambda: self._save(saved))
                 self._half_way = False
                 owed = self._owed[:]
             await self._tell(owed)
@@ -318,6 +323,8 @@ class TelemetryPipeline:
         return self._held | {POSITIONS: msgspec.msgpack.encode(self._positions)} | owed
 
     async def _save(self, saved: dict[str, bytes]) -> None:
+        """When all is told that follows from messages in it."""
+        await self._telling.told()
         changed = {key: value for key, value in saved.items() if self._saved.get(key) != value}
         gone = self._saved.keys() - saved.keys()
         if changed or gone:
@@ -328,30 +335,16 @@ class TelemetryPipeline:
 
     async def _tell(self, owed: Sequence[Event]) -> None:
         """What is owed, and saved."""
-        await self._publish(owed)
-        del self._owed[: len(owed)]
-
-    async def _publish(self, events: Sequence[Event]) -> None:
-        if events:
-            await _patiently("telemetry.events_wait", lambda: self._publisher.publish(events))
+        if owed:
+            await self._telling.take(owed)
+            await self._telling.told()
+            del self._owed[: len(owed)]
 
     async def _ask(self, sending: Awaitable[None]) -> None:
         try:
             await sending
         except TechnicalFault as fault:
             _log.warning("telemetry.command_not_sent", fault=str(fault))
-
-
-async def _patiently(waits: str, do: Callable[[], Awaitable[None]]) -> None:
-    attempt = 0
-    while True:
-        try:
-            return await do()
-        except TransientFault as fault:
-            pause_s = fault.retry_after_s or _BACKOFF_S[min(attempt, len(_BACKOFF_S) - 1)]
-            _log.warning(waits, fault=str(fault))
-            await asyncio.sleep(pause_s)
-            attempt += 1
 
 
 def _unknown(address: str, metric: str) -> str:

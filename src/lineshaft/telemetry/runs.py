@@ -22,7 +22,7 @@ class Run:
     """Columns of readings sorted by tag, those of each tag in the order of their coming.
 
     index           in the Readings
-    lag             received - time, 0 of historical ones
+    lag             received - time, 0 of late and historical ones
     starts, ends    of each tag, ends exclusive; tags: the tag of each start
     alone           there is one reading of each tag
     """
@@ -154,15 +154,17 @@ def arrange(readings: Readings, received: Ints, tags: TagColumns, longest: Ints,
     same[starts] = live[starts] & (run.first == tags.seen[tag]) & (tags.newest[tag] == tags.seen[tag])
     strange = np.logical_or.reduceat(stale | ~(newer | same), starts) | too_long
     back = same[starts] & ~strange & (tags.quality[tag] == STALE)
-    late = _late(run, strange & ~apart[tag], tags)
+    is_late = _late(run, strange & ~apart[tag], tags)
     gone = np.logical_and.reduceat(stale, starts) & ~apart[tag]
     plain = np.repeat(~strange, run.lengths)
+    late = run.only(np.repeat(is_late, run.lengths))
+    late.lag[:] = 0
     return Arranged(
         run.only(plain & ~same),
         quarantined,
-        run.only(np.repeat(late, run.lengths)),
+        late,
         run.only(np.repeat(gone, run.lengths)),
-        np.sort(run.index[np.repeat(strange & ~late & ~gone, run.lengths)]),
+        np.sort(run.index[np.repeat(strange & ~is_late & ~gone, run.lengths)]),
         run.index[same & plain],
         run.index[starts[back]],
     )

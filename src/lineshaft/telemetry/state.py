@@ -1,7 +1,10 @@
 """What telemetry has to remember across a restart, and where it is kept.
 
-limit/<rule>/<tag>                one rule on one tag: written when an episode starts, is raised or ends
-seen/<topic>                      device time of the last reading taken, per tag that a rule watches
+tags/…, levels/…, rates/…         names under one key, columns in their order under others: order and live
+                                  values of tags, and where limits on values and on speed stand
+windows/<µs>/…                    the same of all windows of one length
+each/<kind>                       other rules and derived values: state of each by its key
+decode/poisoned                   what decoding has to know of topics with unreadable payloads
 sparkplug/cursor/<group>/<node>   where the session of an edge node stands
 sparkplug/births/<group>/<node>   its metric names, aliases and datatypes
 owed                              events that no message brings again, to be told after the save
@@ -17,10 +20,8 @@ import msgspec
 
 from lineshaft.core.errors import PermanentFault
 
-__all__ = ["BIRTHS", "CURSOR", "LIMIT", "OWED", "POSITIONS", "SEEN", "StateStore", "read_state"]
+__all__ = ["BIRTHS", "CURSOR", "OWED", "POSITIONS", "StateStore", "read_state"]
 
-LIMIT = "limit/"
-SEEN = "seen/"
 CURSOR = "sparkplug/cursor/"
 BIRTHS = "sparkplug/births/"
 POSITIONS = "positions"

@@ -29,7 +29,8 @@ class StateTrack(WindowTrack):
     """A state lasts until the next good reading, or until the device is gone, and is split at the borders of
     windows to the microsecond. A window through which a known state lasted is told without a reading of its
     own: its count is 0, and its values are those of the state. A gap of more than a day belongs to no state.
-    Late and historical readings are counted, and change no time.
+    Late and historical readings are counted, and change no time. A device that is back with its last reading
+    is in that state again from then on.
 
     until   up to when time was given to states
     state   that lasts, None: unknown; raw: its value

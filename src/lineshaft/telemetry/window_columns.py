@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lineshaft.telemetry.readings import Floats, Ints
+from lineshaft.telemetry.runs import Run
 from lineshaft.telemetry.saved_columns import pack, pack_names, places, unpack
 from lineshaft.telemetry.windows import NONE, Cell, Window, WindowTrack
 
-__all__ = ["EMPTY", "NEVER", "WindowColumns"]
+__all__ = ["EMPTY", "NEVER", "Parts", "WindowColumns"]
 
 EMPTY = -1
 NEVER = 2**62
-_BLANK = [EMPTY, 0, 0, 0, 0, 0]
+_BLANK = [EMPTY, 0, NONE, 0, 0, 0]
+_NO_VALUES = [0.0, np.inf, -np.inf, 0.0]
 _KINDS = [np.dtype((np.int64, 6)), np.dtype((np.float64, 4))]
+
+
+class Parts(NamedTuple):
+    """Of a run the readings of one row and window, next to each other."""
+
+    starts: Ints
+    lengths: Ints
+    rows: Ints
+    lowest: Floats
+    highest: Floats
+    slowest: Ints
 
 
 class WindowColumns:
@@ -58,9 +71,29 @@ class WindowColumns:
         return slots * self.rows + rows
 
     def clear(self, places: Ints, numbers: Ints) -> None:
-        """Make these cells those of these windows."""
-        self._ints[places], self._floats[places] = _BLANK, 0.0
+        """Make these cells those of these windows, for readings to come."""
+        self._ints[places], self._floats[places] = _BLANK, _NO_VALUES
         self.number[places] = numbers
+
+    def add(self, places: Ints, parts: Parts, run: Run) -> None:
+        """Count each part of the run in the cell at its place. Sums are made one by one, in order."""
+        ints, floats = self._ints[places], self._floats[places]
+        _, count, last_time, _, _, lag_us = ints.T
+        total, low, high, last = floats.T
+        np.minimum(low, parts.lowest, out=low)
+        np.maximum(high, parts.highest, out=high)
+        count += parts.lengths
+        if len(places) == len(run):
+            total += run.value
+            time, value = run.time, run.value
+        else:
+            np.add.at(total, np.repeat(np.arange(len(places)), parts.lengths), run.value)
+            ends = parts.starts + parts.lengths - 1
+            time, value = run.time[ends], run.value[ends]
+        np.copyto(last, value, where=time > last_time)
+        np.maximum(last_time, time, out=last_time)
+        np.maximum(lag_us, parts.slowest, out=lag_us)
+        self._ints[places], self._floats[places] = ints, floats
 
     def cells(self, places: Ints | slice) -> list[tuple[int, Cell]]:
         """With the numbers of their windows."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lineshaft.model.aggregates import ReadingsAggregate
 from lineshaft.telemetry.limit_screen import by_tag
-from lineshaft.telemetry.readings import Floats, Ints
+from lineshaft.telemetry.readings import Ints
 from lineshaft.telemetry.runs import Run
-from lineshaft.telemetry.window_columns import EMPTY, WindowColumns
+from lineshaft.telemetry.window_columns import EMPTY, Parts, WindowColumns
 from lineshaft.telemetry.windows import NONE, SILENCE_US, Window, aggregate
 
 __all__ = ["Tell", "WindowFill"]
@@ -23,26 +23,18 @@ Refuse: TypeAlias = Callable[[int, Window], None]
 """Told of (place in the run, window of a kind that it is too late for)."""
 
 
-class _Parts(NamedTuple):
-    """Readings of one tag and window. numbers: of the windows"""
-
-    starts: Ints
-    lengths: Ints
-    rows: Ints
-    numbers: Ints
-    lowest: Floats
-    highest: Floats
-    slowest: Ints
-
-
 class WindowFill:
     """The windows of one length. The readings of a run are newer than all before, and those of one tag span
-    less than the ring holds, so that a window is complete before a newer one takes its cell."""
+    less than the ring holds, so that a window is complete before a newer one takes its cell. Of each row the
+    cell of the newest window is known, up to its end."""
 
     def __init__(self, columns: WindowColumns, tag_of: Sequence[int], tags: int) -> None:
         self._columns = columns
         self.tag_of: Ints = np.array(tag_of, np.int64)
         self._by_tag = by_tag(tag_of, tags)
+        self._complete = bool((self._by_tag >= 0).all())
+        self._cell: Ints = np.zeros(len(tag_of), np.int64)
+        self._until: Ints = np.full(len(tag_of), NONE)
 
     def fill(self, run: Run, good: Run, before: Ints, tell: Tell) -> None:
         """run: of any quality; good: those that count; before: newest times until now, by tag of the run"""
@@ -53,30 +45,32 @@ class WindowFill:
             elif len(good):
                 self._add(self._by_tag[good.tags, turn], good, run, before, tell)
             due = self._columns.due[rows] <= run.last
-            due &= rows >= 0
-            if due.any():
+            if not self._complete:
+                due &= rows >= 0
+            if np.count_nonzero(due):
                 self._settle(np.flatnonzero(due), rows[due], run, before[due], tell)
 
     def _add(self, rows: Ints, good: Run, run: Run, before: Ints, tell: Tell) -> None:
         """rows: by tag of the good ones, -1 where it has none"""
         columns = self._columns
-        if (rows < 0).any():
+        if not self._complete and (rows < 0).any():
             has = rows >= 0
             if not has.any():
                 return
             good, rows = good.only(np.repeat(has, good.lengths)), rows[has]
+        if np.count_nonzero(good.last < self._until[rows]) == len(rows):
+            columns.add(self._cell[rows], _whole(good, rows), good)
+            return
         first = good.first // columns.every
-        parts = self._parts(rows, good, first)
-        cells = columns.places(parts.rows, parts.numbers)
-        fresh = columns.number[cells] != parts.numbers
+        numbers, parts = self._parts(rows, good, first)
+        cells = columns.places(parts.rows, numbers)
+        fresh = columns.number[cells] != numbers
         if fresh.any():
             self._make_room(cells[fresh], run, before, tell)
-            self._clear(cells[fresh], parts.numbers[fresh])
-        self._count(cells, parts, good)
-        lasts = parts.starts + parts.lengths - 1
-        columns.last[cells], columns.last_time[cells] = good.value[lasts], good.time[lasts]
-        columns.lag_us[cells] = np.maximum(columns.lag_us[cells], parts.slowest)
+            columns.clear(cells[fresh], numbers[fresh])
+        columns.add(cells, parts, good)
         columns.due[rows] = np.minimum(columns.due[rows], (first + 1) * columns.every + columns.grace[rows])
+        self._cell[parts.rows], self._until[parts.rows] = cells, (numbers + 1) * columns.every
 
     def late(self, good: Run, newest: Ints, refuse: Refuse) -> NDArray[np.bool_]:
         """good: none newer than the newest time of its tag, those of each ascending; newest: by tag. Returns
@@ -108,50 +102,31 @@ class WindowFill:
     def _add_late(self, good: Run, row_of: Ints) -> None:
         """What has the cell that one of these windows needs is forgotten. row_of: by reading"""
         columns, rows = self._columns, row_of[good.starts]
-        parts = self._parts(rows, good, good.first // columns.every)
-        cells = columns.places(parts.rows, parts.numbers)
-        fresh = columns.number[cells] != parts.numbers
-        self._clear(cells[fresh], parts.numbers[fresh])
-        self._count(cells, parts, good)
-        lasts = parts.starts + parts.lengths - 1
-        newer = good.time[lasts] > columns.last_time[cells]
-        cells, lasts = cells[newer], lasts[newer]
-        columns.last[cells], columns.last_time[cells] = good.value[lasts], good.time[lasts]
+        numbers, parts = self._parts(rows, good, good.first // columns.every)
+        cells = columns.places(parts.rows, numbers)
+        fresh = columns.number[cells] != numbers
+        columns.clear(cells[fresh], numbers[fresh])
+        columns.add(cells, parts, good)
         columns.due[rows] = NONE  # to be looked at
 
-    def _parts(self, rows: Ints, good: Run, first: Ints) -> _Parts:
-        """rows: by tag; first: number of the window of its first reading"""
+    def _parts(self, rows: Ints, good: Run, first: Ints) -> tuple[Ints, Parts]:
+        """With the numbers of their windows. rows: by tag; first: number of that of its first reading"""
         every = self._columns.every
-        if (first == good.last // every).all():
-            return _Parts(good.starts, good.lengths, rows, first, good.lowest, good.highest, good.slowest)
+        if good.alone or (first == good.last // every).all():
+            return first, _whole(good, rows)
         number = good.time // every
         borders = np.concatenate(([True], number[1:] != number[:-1]))
         borders[good.starts] = True
         starts = np.flatnonzero(borders)
-        return _Parts(
+        parts = Parts(
             starts,
             np.diff(starts, append=len(good)),
             np.repeat(rows, good.lengths)[starts],
-            number[starts],
             np.minimum.reduceat(good.value, starts),
             np.maximum.reduceat(good.value, starts),
             np.maximum.reduceat(good.lag, starts),
         )
-
-    def _clear(self, cells: Ints, numbers: Ints) -> None:
-        columns = self._columns
-        columns.clear(cells, numbers)
-        columns.min[cells], columns.max[cells] = np.inf, -np.inf
-
-    def _count(self, cells: Ints, parts: _Parts, good: Run) -> None:
-        columns = self._columns
-        columns.min[cells] = np.minimum(columns.min[cells], parts.lowest)
-        columns.max[cells] = np.maximum(columns.max[cells], parts.highest)
-        columns.count[cells] += parts.lengths
-        if len(cells) == len(good):
-            columns.sum[cells] += good.value
-        else:
-            np.add.at(columns.sum, np.repeat(cells, parts.lengths), good.value)  # one by one, as they came
+        return number[starts], parts
 
     def _make_room(self, cells: Ints, run: Run, before: Ints, tell: Tell) -> None:
         """Tell what is untold in cells that are taken for newer windows: it is due within the run."""
@@ -203,3 +178,8 @@ class WindowFill:
         columns.revision[cells] += 1
         for row, (number, cell) in zip(rows, held, strict=True):
             yield columns.ranks[row], number, aggregate(columns.windows[row], number, cell)
+
+
+def _whole(run: Run, rows: Ints) -> Parts:
+    """The readings of each tag as one part."""
+    return Parts(run.starts, run.lengths, rows, run.lowest, run.highest, run.slowest)

@@ -1,4 +1,4 @@
-"""What a flood and a poisoned device do to postings, and to the other devices."""
+"""What a flood of one device and a poisoned one do to postings, and to the other devices."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ async def _nothing(_: float) -> None:
 
 
 async def _flood(flooding: Rig, seconds: float) -> None:
-    await flooding.send(_FLOOD, Shape.SINGLE, _FLOOD_S, seconds)
+    await flooding.send(_FLOOD, Shape.FLOOD, _FLOOD_S, seconds)
 
 
 async def _poison(place: Rig, seconds: float) -> None:

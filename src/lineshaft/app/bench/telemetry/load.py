@@ -1,7 +1,7 @@
 """Device messages as bytes that go to a NATS server as they are, and what must come of them.
 
-1,000 tags, or the 5,000 of batches and Sparkplug, tell in turn. Values lie between 20 and 60, the limit at
-80, its release at 75. One reading in a thousand breaks the limit: an episode of a tag is a reading beyond the
+1,000 tags, the 5,000 of batches and Sparkplug, or the one of a flood, tell in turn. Values lie between 20 and
+60, the limit at 80, its release at 75. One reading in a thousand breaks the limit: an episode of a tag is a reading beyond the
 limit, one between release and limit, and one beyond again, and only its first one is to be told. In batches
 all of it is in one message, else in three messages of its tag.
 """
@@ -38,15 +38,16 @@ class Shape(StrEnum):
     SINGLE = "single"
     BATCHES = "batches"
     SPARKPLUG = "sparkplug"
+    FLOOD = "flood"
 
     @property
     def readings(self) -> int:
         """Of one message."""
-        return 1 if self is Shape.SINGLE else PER_MESSAGE
+        return PER_MESSAGE if self in (Shape.BATCHES, Shape.SPARKPLUG) else 1
 
     @property
     def tags(self) -> int:
-        return 1000 if self is Shape.SINGLE else 5000
+        return {Shape.SINGLE: 1000, Shape.FLOOD: 1}.get(self, 5000)
 
     @property
     def sources(self) -> int:
@@ -57,7 +58,7 @@ class Shape(StrEnum):
     def stride(self) -> int:
         """Messages from one episode to the next: two of its readings in a thousand break the limit. It has no
         divisor in common with `sources`, so that each source has its turn."""
-        return 2003 if self is Shape.SINGLE else 21
+        return 2003 if self.readings == 1 else 21
 
 
 class Breach(msgspec.Struct, frozen=True):
@@ -98,14 +99,16 @@ def make_load(
     """
     count = max(int(rate * seconds), 1)
     # a source tells once per turn: its times differ by 1 ms at least, and by as many as a batch has readings
-    spacing = max(1000 / rate, (PER_MESSAGE if shape is Shape.BATCHES else 1) / shape.sources)
+    # but for a flood, which repeats them
+    least = {Shape.BATCHES: PER_MESSAGE, Shape.FLOOD: 0}.get(shape, 1)
+    spacing = max(1000 / rate, least / shape.sources)
     times = from_ms + (np.arange(count) * spacing).astype(np.int64)
     values = np.random.default_rng(before).uniform(20, 60, count * shape.readings).round(2)
     values = values.reshape(count, shape.readings)
     breaches = list(_break(shape, values, times, rate))
     match shape:
-        case Shape.SINGLE:
-            frames, ends = _singles(prefix, values, times)
+        case Shape.SINGLE | Shape.FLOOD:
+            frames, ends = _singles(prefix, shape, values, times)
         case Shape.BATCHES:
             frames, ends = _batches(prefix, values, times)
         case Shape.SPARKPLUG:
@@ -128,8 +131,8 @@ def _break(shape: Shape, values: _Floats, times: _Ints, rate: float) -> Iterator
         yield Breach(f"t{source:04}", time_ms, index / rate)
 
 
-def _singles(prefix: str, values: _Floats, times: _Ints) -> tuple[bytes, list[int]]:
-    tags = _tags(len(values), Shape.SINGLE)
+def _singles(prefix: str, shape: Shape, values: _Floats, times: _Ints) -> tuple[bytes, list[int]]:
+    tags = _tags(len(values), shape)
     size = len(b'{"tag":"t0000","value":00.00,"time":0000000000000}')
     return _frames(
         len(values),

@@ -186,7 +186,7 @@ def _write_plant(folder: Path, shape: Shape, *, with_lake: bool) -> Path:
 def _tags(shape: Shape) -> Iterator[dict[str, str]]:
     """Those of the load, one to probe, and what `isolation` disturbs with."""
     names = tag_names(shape)
-    others = [f"flood/{name}" for name in names] if shape is Shape.SINGLE else []
+    others = [f"flood/{name}" for name in tag_names(Shape.FLOOD)]
     for number, tag in enumerate([*names, _PROBE, "poisoned", *others]):
         row = {"tag": tag, "topic": f"plant/{tag}", "metric": ""}
         if shape is Shape.SPARKPLUG and number < len(names):
