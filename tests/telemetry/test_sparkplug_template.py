@@ -21,18 +21,21 @@ from .messages import batch_of, decoder, seen, tags_of, us
 from .plant import ms, raw
 
 NAMES = ("a", "b", "c", "d", "e", "bdSeq", "no tag")
-TAGS = tags_of(*((name, "g/n/d", name) for name in NAMES[:5]))
+TAGS = tags_of(
+    *((name, "g/n/d", name) for name in NAMES[:5]), *((f"other {name}", "g/n/other", name) for name in "ab")
+)
 DATATYPES = {"int_value": (1, 2, 3, 5, 6, 7), "long_value": (4, 7, 8, 3), "boolean_value": (11,)}
 DATATYPES |= {"float_value": (9,), "double_value": (10,), "string_value": (12,), "": (10,)}
 FIELDS = tuple(DATATYPES)
 
 
 @contextmanager
-def together(rows: int) -> Iterator[None]:
-    """Read as templates what there are so many alike of, however short they are."""
+def together(size: int) -> Iterator[None]:
+    """Read by templates all that is alike and takes so many bytes, from the first message on."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sparkplug_bulk, "_ROWS", rows)
-        patch.setattr(sparkplug_bulk, "_BYTES", 0)
+        patch.setattr(sparkplug_bulk, "_ROWS", 1)
+        patch.setattr(sparkplug_bulk, "_PATIENCE", 0)
+        patch.setattr(sparkplug_bulk, "_BYTES", size)
         yield
 
 
@@ -50,9 +53,9 @@ def session(births: list[int], data: list[bytes]) -> list[RawReading]:
 
 
 def both(messages: list[RawReading]) -> tuple[Decoded, Decoded]:
-    with together(10**9):
+    with together(10**12):
         apart = decoder(TAGS, reorder_s=0).decode(batch_of(messages))
-    with together(1):
+    with together(0):
         return apart, decoder(TAGS, reorder_s=0).decode(batch_of(messages))
 
 
@@ -166,6 +169,30 @@ def test_alike_messages_do_not_go_through_protobuf(monkeypatch: pytest.MonkeyPat
     ]
 
 
+def test_devices_that_send_alike_are_read_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With aliases and tags of their own, in batches that hold one message of each."""
+    host, born = decoder(TAGS), Payload(timestamp=ms(0), seq=2)
+    for alias, name in enumerate(("b", "a", "c", "d", "e")):
+        born.metrics.add(name=name, alias=alias, datatype=10, is_null=True)
+    births = [*session([10] * 7, []), raw("spBv1.0/g/DBIRTH/n/other", born.SerializeToString())]
+    host.decode(batch_of(births))
+
+    def pair(turn: int) -> list[RawReading]:
+        devices = enumerate(("d", "other"), start=3 + 2 * turn)
+        return [raw(f"spBv1.0/g/DDATA/n/{name}", doubles(seq, turn, seq), turn) for seq, name in devices]
+
+    with together(0):
+        host.decode(batch_of(pair(0)))
+        monkeypatch.delattr(ValueReader, "read")
+        decoded = host.decode(batch_of(pair(1)))
+    assert [(one.tag, one.value, one.message) for one in seen(decoded, TAGS)] == [
+        *((name, 5 + place, 0) for place, name in enumerate(NAMES[:5])),
+        ("other b", 6, 1),
+        ("other a", 7, 1),
+    ]
+    assert decoded.counters.unknown == 3
+
+
 def test_a_birth_amid_them_changes_what_they_mean() -> None:
     messages = session([10] * 7, [doubles(count, count, count + 2) for count in range(20)])
     turned = Payload(timestamp=ms(9), seq=12)
@@ -204,7 +231,8 @@ def test_a_template_tells_what_may_differ() -> None:
     assert isinstance(template.metrics[0], Metric)
     other = bytearray(doubles(7, 2, 200)[:-1] + b"\x00")[: len(template.mask)]
     rows = sparkplug_bulk.np.frombuffer(doubles(7, 2, 4) + bytes(other), sparkplug_bulk.np.uint8)
-    assert template.fits(rows.reshape(2, -1)).tolist() == [True, False]
+    same = (rows.reshape(2, -1) & template.mask) == template.pattern
+    assert same.all(axis=1).tolist() == [True, False]
 
 
 def test_edge_nodes_that_never_send_alike_cost_few_templates(monkeypatch: pytest.MonkeyPatch) -> None:

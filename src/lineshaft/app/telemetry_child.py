@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,7 @@ _LOG = structlog.get_logger(__name__)
 _EACH_S = 1.0
 _LOCK_S = 60.0
 _SWITCH_S = 0.0002
+_LAST_S = 10.0
 _CLOCK = SystemClock()
 
 
@@ -143,7 +144,11 @@ class _Run:
             await self._devices.say_offline()
             for task in running:
                 task.cancel()
-        await self._checkpoint()
+        try:
+            async with asyncio.timeout(_LAST_S):
+                await self._checkpoint()
+        except TimeoutError:
+            _LOG.warning("telemetry.not_saved_at_the_end", next_step="the next start goes on from before")
 
     async def _take(self, batch: RawBatch) -> None:
         await self._pipeline.take(batch)
@@ -159,6 +164,9 @@ class _Run:
             if lake is None or slept_s >= lake.flush_s:
                 slept_s = 0.0
                 await self._checkpoint()
+            else:
+                with suppress(TransientFault):  # the next checkpoint tells
+                    await self._pipeline.report()
 
     async def _checkpoint(self) -> None:
         try:
@@ -173,6 +181,7 @@ class _Run:
         async for _ in changes(self._telemetry, self._folder):
             try:
                 await self._pipeline.change(self._read())
+                await self._checkpoint()
             except ConfigError as error:
                 self._speaker.problem = f"changed files are not used: {error.findings or error.message}"
                 _LOG.error("telemetry.files_refused", findings=error.findings or [error.message])

@@ -223,15 +223,20 @@ class TelemetryPipeline:
             async with self._turn:
                 if self._half_way:
                     return {}
-                positions, exceptions, owed = dict(self._positions), list(self._exceptions), self._owed[:]
+                positions, owed = dict(self._positions), self._owed[:]
                 saved = self._to_be_saved()
-            if exceptions:
-                await self._desk.report(exceptions)
-                for record in exceptions:
-                    self._exceptions.pop(record, None)
+            await self.report()
             await self._save(saved)
             await self._tell(owed)
         return positions
+
+    async def report(self) -> None:
+        """Hand to the desk what people have to look at. raises  TransientFault"""
+        exceptions = list(self._exceptions)
+        if exceptions:
+            await self._desk.report(exceptions)
+            for record in exceptions:
+                self._exceptions.pop(record, None)
 
     async def change(self, rules: Rules) -> None:
         """Go on with other tags and rules, and with the state of those that stay.

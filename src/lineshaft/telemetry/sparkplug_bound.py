@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from lineshaft.telemetry.sparkplug_metric import BOOLEAN, FLOATS, INTEGERS, is_p
 from lineshaft.telemetry.sparkplug_session import Birth
 from lineshaft.telemetry.sparkplug_template import Bytes, Place, Template, varints
 
-__all__ = ["Bound", "bound_of"]
+__all__ = ["Bound", "Reader", "bound_of", "read_bound"]
 
 _INT, _LONG, _FLOAT, _DOUBLE, _BOOLEAN = 10, 11, 12, 13, 14
 _UINT32 = np.uint64(0xFFFF_FFFF)
@@ -34,16 +35,11 @@ class _Column(NamedTuple):
     value: tuple[int, Place] | None
 
 
-class Bound:
-    """unbound: names of the metrics without a tag."""
+class Reader:
+    """Takes the numbers of the columns out of payloads; the same for all devices whose payloads are alike."""
 
-    def __init__(self, columns: list[_Column], unbound: list[str]) -> None:
+    def __init__(self, columns: list[_Column]) -> None:
         self._columns = columns
-        self.unbound = unbound
-        self._tag = np.array([column.tag for column in columns], np.int32)
-        self._grade = np.array([column.grade for column in columns], np.uint8)
-        self._historical = np.array([column.historical for column in columns], np.bool_)
-        self._alias = np.array([not column.named for column in columns], np.bool_)
         groups: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
         stamps: defaultdict[int, list[int]] = defaultdict(list)
         for at, column in enumerate(columns):
@@ -53,29 +49,12 @@ class Bound:
                 stamps[column.stamp.width].append(at)
         self._groups, self._stamps = dict(groups), dict(stamps)
 
-    def read(
-        self, payloads: Bytes, sent_ms: Ints, stored_us: Ints, message: NDArray[np.int32], doubted: bool
-    ) -> tuple[Block, NDArray[np.bool_]]:
-        """Of the payloads that can be read so, one a row, every reading; and which these payloads are.
-
-        message  index of each in the batch
-        """
+    def read(self, payloads: Bytes, sent_ms: Ints, stored_us: Ints) -> tuple[Floats, Ints, NDArray[np.bool_]]:
+        """Of payloads, one a row, values and times; and of each payload whether it can be read so."""
         value, possible = self._values(payloads)
         time = self._times(payloads, sent_ms, stored_us)
         right = np.all((time >= EARLIEST_US) & (time <= LATEST_US) & possible, axis=1)
-        grade = self._grade
-        if doubted:
-            grade = np.where(self._alias & (grade == GOOD), np.uint8(UNCERTAIN), grade)
-        rows, wide = int(np.count_nonzero(right)), len(self._columns)
-        block = Block(
-            np.repeat(message[right], wide),
-            np.tile(self._tag, rows),
-            time[right].ravel(),
-            value[right].ravel(),
-            np.tile(grade, rows),
-            np.tile(self._historical, rows),
-        )
-        return block, right
+        return value, time, right
 
     def _values(self, payloads: Bytes) -> tuple[Floats, NDArray[np.bool_]]:
         value = np.full((len(payloads), len(self._columns)), np.nan)
@@ -110,11 +89,65 @@ class Bound:
         return np.where(times == 0, stored_us[:, None], times)
 
 
-def bound_of(template: Template, birth: Birth, device: Device | None) -> Bound | None:
-    """None where a metric has to be looked at by itself: it has no name, or no number."""
+class Bound:
+    """The metrics of one address. unbound: names of those without a tag"""
+
+    def __init__(self, address: str, columns: list[_Column], unbound: list[str], reader: Reader) -> None:
+        self.address = address
+        self.unbound = unbound
+        self.reader = reader
+        self.tag = np.array([column.tag for column in columns], np.int32)
+        self.grade = np.array([column.grade for column in columns], np.uint8)
+        self.historical = np.array([column.historical for column in columns], np.bool_)
+        by_alias = np.array([not column.named for column in columns], np.bool_)
+        self.doubted = np.where(by_alias & (self.grade == GOOD), np.uint8(UNCERTAIN), self.grade)
+
+
+def read_bound(
+    bounds: Sequence[Bound],
+    payloads: Bytes,
+    sent_ms: Ints,
+    stored_us: Ints,
+    message: NDArray[np.int32],
+    doubted: bool,
+) -> tuple[Block, NDArray[np.bool_]]:
+    """Every reading of the payloads that can be read so, one a row; and which these payloads are.
+
+    bounds   of each payload, all with one reader
+    message  index of each in the batch
+    """
+    value, time, right = bounds[0].reader.read(payloads, sent_ms, stored_us)
+    ranks: dict[Bound, int] = {}
+    which = np.array([ranks.setdefault(bound, len(ranks)) for bound in bounds])[right]
+    different = list(ranks)
+    grades = [bound.doubted if doubted else bound.grade for bound in different]
+    block = Block(
+        np.repeat(message[right], len(bounds[0].tag)),
+        np.stack([bound.tag for bound in different])[which].ravel(),
+        time[right].ravel(),
+        value[right].ravel(),
+        np.stack(grades)[which].ravel(),
+        np.stack([bound.historical for bound in different])[which].ravel(),
+    )
+    return block, right
+
+
+def bound_of(
+    template: Template,
+    birth: Birth,
+    address: str,
+    device: Device | None,
+    readers: dict[tuple[object, ...], Reader],
+) -> Bound | None:
+    """None where a metric has to be looked at by itself: it has no name, or no number.
+
+    device   of the address, None where it has no tags
+    readers  those there are; a new one is put there
+    """
     if device is None:
-        return Bound([], [""] if birth.speaks_of_machine(template.metrics) else [])
-    columns, unbound = [], []
+        return Bound(address, [], [""] if birth.speaks_of_machine(template.metrics) else [], Reader([]))
+    columns: list[_Column] = []
+    unbound: list[str] = []
     for metric, stamp, value in zip(template.metrics, template.stamps, template.values, strict=True):
         name = birth.name_of(metric)
         if not isinstance(name, str):
@@ -141,7 +174,8 @@ def bound_of(template: Template, birth: Birth, device: Device | None) -> Bound |
                 None if empty else value,
             )
         )
-    return Bound(columns, unbound)
+    made_like = tuple((column.datatype, column.stamp, column.value) for column in columns)
+    return Bound(address, columns, unbound, readers.setdefault(made_like, Reader(columns)))
 
 
 def _fits(field: int, datatype: int) -> bool:

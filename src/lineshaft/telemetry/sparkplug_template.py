@@ -54,10 +54,10 @@ class Template(NamedTuple):
     stamps: list[Place | None]
     values: list[tuple[int, Place] | None]
 
-    def fits(self, payloads: Bytes) -> NDArray[np.bool_]:
-        """payloads: one a row, as long as the template."""
-        fitting: NDArray[np.bool_] = ((payloads & self.mask) == self.pattern).all(axis=1)
-        return fitting
+    @property
+    def layout(self) -> tuple[bytes, Place | None, Place | None]:
+        """What payloads of several devices have to have in common to be read together."""
+        return self.mask.tobytes(), self.stamp, self.seq
 
 
 def template_of(data: bytes) -> Template | None:

@@ -1,9 +1,9 @@
 """Device messages as bytes that go to a NATS server as they are, and what must come of them.
 
 1,000 tags, the 5,000 of batches and Sparkplug, or the one of a flood, tell in turn. Values lie between 20 and
-60, the limit at 80, its release at 75. One reading in a thousand breaks the limit: an episode of a tag is a reading beyond the
-limit, one between release and limit, and one beyond again, and only its first one is to be told. In batches
-all of it is in one message, else in three messages of its tag.
+60, the limit at 80, its release at 75. One reading in a thousand breaks the limit: an episode of a tag is a
+reading beyond the limit, one between release and limit, and one beyond again, and only its first one is to be
+told. In batches all of it is in one message, else in three messages of its tag.
 """
 
 from __future__ import annotations

@@ -176,7 +176,7 @@ def _write_plant(folder: Path, shape: Shape, *, with_lake: bool) -> Path:
     (folder / "rules.yaml").write_text(_RULES)
     telemetry: dict[str, Any] = {"tags": "tags.csv", "rules": "rules.yaml"}
     if with_lake:
-        telemetry["lake"] = {"path": "lake", "flush_s": 2}  # so that a load lasts for several writes
+        telemetry["lake"] = {"path": "lake", "flush_s": 1}  # so that a load lasts for several writes
     settings = folder / "lineshaft.yaml"
     document = {"enterprise": ENTERPRISE, "plant": PLANT, "time_zone": "UTC", "telemetry": telemetry}
     settings.write_bytes(msgspec.yaml.encode(document))

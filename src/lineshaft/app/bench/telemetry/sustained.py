@@ -23,9 +23,14 @@ class Found(msgspec.Struct, frozen=True):
 
 
 async def highest(
-    trial: Callable[[float], Awaitable[Trial]], guess: float, *, step: float = 1.4, close: float = 1.07
+    trial: Callable[[float], Awaitable[Trial]],
+    guess: float,
+    *,
+    step: float = 1.4,
+    close: float = 1.07,
+    trials: int = _TRIALS,
 ) -> Found:
-    """Searches until both rates that it returns are close.
+    """Searches until both rates that it returns are close, or so many trials are over.
 
     guess   a rate to begin with
     step    from there, and more each time
@@ -33,7 +38,7 @@ async def highest(
     best: Trial | None = None
     beyond: Trial | None = None
     rate, reach = guess, 1
-    for _ in range(_TRIALS):
+    for _ in range(trials):
         seen = await trial(rate)
         if seen.is_sustained:
             best = seen
