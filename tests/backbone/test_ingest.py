@@ -16,7 +16,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from lineshaft.backbone import Backbone, MqttIngest, MqttUser
-from lineshaft.backbone.ingest import QOS1_DURABLE
+from lineshaft.backbone.forgetting import QOS1_DURABLE
 from lineshaft.core.clock import SystemClock
 from lineshaft.core.ports import StreamPosition
 from lineshaft.core.values import RawBatch, RawReading

@@ -108,7 +108,7 @@ class Line:
             rules=self._rules(),
             publisher=self,
             desk=self,
-            store=TelemetryState(self._store),
+            store=TelemetryState(self._store, "north"),
             clock=self._clock,
         )
 

@@ -20,6 +20,8 @@ __all__ = ["LiveMessage", "LivePoint", "LiveSpeaker", "live_messages", "live_now
 
 _PACE_S = 0.25
 _MOST_POINTS = 2000
+_STUCK_S = 5.0
+_LATE_MS = 1000.0  # of the last batch, once nothing waits any more
 
 
 class LivePoint(msgspec.Struct, frozen=True, array_like=True):
@@ -102,7 +104,7 @@ async def live_messages(connection: Connection, plant: str) -> AsyncIterator[Asy
 class LiveSpeaker:
     """The telemetry process's side.
 
-    problem   told with each message until it is empty again
+    problem   told with each message until it is empty again; trouble: told where there is no problem
     """
 
     def __init__(self, connection: Connection, plant: str, pipeline: TelemetryPipeline) -> None:
@@ -113,6 +115,7 @@ class LiveSpeaker:
         self._lag_ms = 0.0
         self._changed: dict[int, None] = {}
         self.problem = ""
+        self.trouble = ""
 
     def took(self, batch: RawBatch) -> None:
         self._waiting[batch.stream] = batch.waiting
@@ -131,10 +134,13 @@ class LiveSpeaker:
                 if self._changed or silent_s >= 1:
                     silent_s = 0.0
                     told = list(self._changed)[:_MOST_POINTS]
+                    message = self._message(live, told)
                     for index in told:
                         del self._changed[index]
-                    with suppress(TransientFault):  # the next one tells what is so then
-                        await self._connection.publish(self._subject, self._message(live, told))
+                    try:
+                        await self._connection.publish(self._subject, message)
+                    except TransientFault:  # once more with the next one
+                        self._changed.update(dict.fromkeys(told))
         finally:
             await self._connection.unsubscribe(subscription)
 
@@ -149,7 +155,10 @@ class LiveSpeaker:
             await self._connection.publish(message.reply, self._message(live, range(len(live.time))))
 
     def _message(self, live: Live, tags: Iterable[int]) -> bytes:
-        names = self._pipeline.rules.names
+        pipeline, waiting = self._pipeline, sum(self._waiting.values())
+        stuck_s = 0.0 if pipeline.busy_since is None else time.monotonic() - pipeline.busy_since
+        stuck = f"one batch has been under way for {stuck_s:.0f} s" if stuck_s > _STUCK_S else ""
+        names = pipeline.rules.names
         points = [
             LivePoint(
                 names[index],
@@ -163,9 +172,9 @@ class LiveSpeaker:
         return msgspec.msgpack.encode(
             LiveMessage(
                 points=points,
-                waiting=sum(self._waiting.values()),
-                lag_ms=self._lag_ms,
-                counters=self._pipeline.counters(),
-                problem=self.problem,
+                waiting=waiting,
+                lag_ms=self._lag_ms if waiting else min(self._lag_ms, _LATE_MS),
+                counters=pipeline.counters(),
+                problem=self.problem or stuck or self.trouble,
             )
         )

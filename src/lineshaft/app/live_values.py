@@ -31,13 +31,13 @@ class LiveValues:
         self._last: dict[str, LivePoint] = {}
         self._course: dict[str, deque[float]] = {}
         self._heard: LiveMessage | None = None
-        self._heard_at = 0.0
+        self.heard_at = 0.0  # seconds of the event loop's clock
 
     async def follow(self, connection: Connection, plant: str, on_change: Callable[[], None]) -> None:
         """Until cancelled."""
         async with live_messages(connection, plant) as messages:
             async for message in messages:
-                self._heard, self._heard_at = message, asyncio.get_running_loop().time()
+                self._heard, self.heard_at = message, asyncio.get_running_loop().time()
                 self.take(message.points)
                 if message.points:
                     on_change()
@@ -53,7 +53,7 @@ class LiveValues:
         heard = self._heard
         if heard is None:
             return Health(state=HealthState.STARTING, detail="nothing was heard yet")
-        silent_s = asyncio.get_running_loop().time() - self._heard_at
+        silent_s = asyncio.get_running_loop().time() - self.heard_at
         if silent_s > _SILENT_S:
             return Health(state=HealthState.STOPPED, detail=f"nothing was heard for {silent_s:.0f} s")
         if heard.problem:

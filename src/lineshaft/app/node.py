@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Coroutine, Sequence
-from contextlib import AsyncExitStack, suppress
-from functools import partial
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +14,15 @@ import structlog
 from filelock import FileLock, Timeout
 from sqlalchemy import text
 
-from lineshaft.app.child_process import ChildProcess
 from lineshaft.app.device_guard import guard_devices
 from lineshaft.app.exceptions_api import exception_routes
-from lineshaft.app.lake_upkeep import keep_lake
-from lineshaft.app.live_values import LiveValues
 from lineshaft.app.monitor import Monitor
 from lineshaft.app.node_address import NodeAddress
 from lineshaft.app.plant_data import PlantData
-from lineshaft.app.plant_telemetry import changes, read_telemetry
 from lineshaft.app.processes_api import process_routes
 from lineshaft.app.retention import Sweeper
-from lineshaft.app.sources_channel import SourcesHealth
 from lineshaft.app.steering import make_steering
-from lineshaft.app.telemetry_child import TelemetryOrders
+from lineshaft.app.telemetry_part import TelemetryPart
 from lineshaft.app.web import WebServer, trace_route
 from lineshaft.app.workbench import keep_settling, make_workbench, tags_read_at, webhooks_of
 from lineshaft.app.worker_name import worker_name
@@ -77,7 +71,6 @@ class Node:
         self._plant = plant
         self._clock = SystemClock()
         self._changes = Changes()
-        self._sources = SourcesHealth()
         settings = plant.settings
         self._source = f"/{settings.enterprise}/{settings.plant}/lineshaft"
 
@@ -148,9 +141,10 @@ class Node:
             on_events=outbox.wake,
         )
         await engine.check_versions()
-        telemetry = plant.telemetry
-        values = LiveValues(telemetry.tags, telemetry.rules) if telemetry else None
-        monitor = self._monitor(store, backbone, values)
+        telemetry = None
+        if plant.telemetry is not None:
+            telemetry = TelemetryPart(plant, plant.telemetry, backbone, desk, self._changes.ring)
+        monitor = self._monitor(store, backbone, telemetry)
         workbench, redriving = make_workbench(
             plant,
             store,
@@ -175,7 +169,7 @@ class Node:
                     time_zone=settings.time_zone,
                     enterprise=settings.enterprise.title(),
                 ),
-                values.views if values else tuple,
+                telemetry.values.views if telemetry else tuple,
             ),
         ]
         async with asyncio.TaskGroup() as tasks:
@@ -192,8 +186,8 @@ class Node:
             ]
             if backbone.server is not None:
                 running += [tasks.create_task(run) for run in guard_devices(plant, backbone.server, desk)]
-            if values is not None:
-                running += [tasks.create_task(run) for run in self._telemetry(backbone, values)]
+            if telemetry is not None:
+                running += [tasks.create_task(run) for run in telemetry.runs()]
             self._announce(
                 NodeAddress(
                     pid=os.getpid(),
@@ -208,7 +202,7 @@ class Node:
                 task.cancel()
         await worker.leave()
 
-    def _monitor(self, store: Store, backbone: Backbone, values: LiveValues | None) -> Monitor:
+    def _monitor(self, store: Store, backbone: Backbone, telemetry: TelemetryPart | None) -> Monitor:
         async def store_health() -> Health:
             started = self._clock.monotonic()
             await store.read(lambda connection: connection.execute(text("select 1")).scalar_one())
@@ -223,10 +217,8 @@ class Node:
             for system in self._plant.systems
         }
         parts = {"backbone": ("Backbone", backbone.health), "store": ("Store", store_health)}
-        if values is not None:
-            parts["telemetry"] = ("Telemetry", values.health)
-        for source in self._plant.sources:
-            parts[source.name] = (source.name, partial(self._sources.of, source.name))
+        if telemetry is not None:
+            parts |= telemetry.checks()
         return Monitor(systems, parts, self._clock, self._changes.ring)
 
     def _consumers(self, backbone: Backbone, store: Store, desk: Desk, engine: Engine) -> list[Any]:
@@ -286,41 +278,6 @@ class Node:
                     ).run()
                 )
         return runs
-
-    def _telemetry(self, backbone: Backbone, values: LiveValues) -> list[Coroutine[Any, Any, None]]:
-        """In a process of its own, and what it tells of itself."""
-        plant = self._plant
-        user, password = backbone.credentials
-        orders = TelemetryOrders(
-            settings=str(plant.path),
-            nats_url=backbone.url,
-            user=user,
-            password=password,
-            mqtt_url=backbone.mqtt_url,
-            mqtt_tls=plant.mqtt_tls,
-            topic_filters=plant.topic_filters,
-        )
-        runs = [
-            ChildProcess("lineshaft.app.telemetry_child", orders).run(),
-            values.follow(backbone.connection, plant.settings.plant, self._changes.ring),
-            self._follow_files(values),
-        ]
-        if plant.settings.telemetry and plant.settings.telemetry.lake:
-            runs.append(keep_lake(plant.path))
-        if plant.sources:
-            runs.append(ChildProcess("lineshaft.app.sources_child", orders).run())
-            runs.append(self._sources.follow(backbone.connection, plant.settings.plant))
-        return runs
-
-    async def _follow_files(self, values: LiveValues) -> None:
-        """The console shows the limits that telemetry uses."""
-        telemetry, folder = self._plant.settings.telemetry, self._plant.path.parent
-        if telemetry is None:
-            return
-        async for _ in changes(telemetry, folder):
-            with suppress(ConfigError):  # the telemetry process says what is wrong
-                now = read_telemetry(telemetry, folder)
-                values.tags, values.rules = now.tags, now.rules
 
     def _announce(self, address: NodeAddress) -> None:
         target = self._plant.data_dir / "node.json"

@@ -37,14 +37,14 @@ class SourcesHealth:
 
     def __init__(self) -> None:
         self._heard: dict[str, Health] = {}
-        self._heard_at = 0.0
+        self.heard_at = 0.0  # seconds of the event loop's clock
 
     async def follow(self, connection: Connection, plant: str) -> None:
         """Until cancelled."""
 
         async def take(message: Msg) -> None:
             self._heard = msgspec.json.decode(message.data, type=dict[str, Health])
-            self._heard_at = asyncio.get_running_loop().time()
+            self.heard_at = asyncio.get_running_loop().time()
 
         subscription = await connection.subscribe(health_subject(plant), take)
         try:
@@ -55,7 +55,7 @@ class SourcesHealth:
     async def of(self, name: str) -> Health:
         if name not in self._heard:
             return Health(state=HealthState.STARTING, detail="nothing was heard yet")
-        silent_s = asyncio.get_running_loop().time() - self._heard_at
+        silent_s = asyncio.get_running_loop().time() - self.heard_at
         if silent_s > _SILENT_S:
             return Health(state=HealthState.STOPPED, detail=f"nothing was heard for {silent_s:.0f} s")
         return self._heard[name]

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from nats.aio.msg import Msg
 
-from lineshaft.app.child_process import follow_orders
+from lineshaft.app.child_process import follow_orders, leaves, reason_of
 from lineshaft.app.log import log_to_stderr
 from lineshaft.app.plant_telemetry import changes, read_telemetry
 from lineshaft.app.settings import TelemetrySettings, load_settings
@@ -26,6 +26,8 @@ from lineshaft.telemetry import TagList
 _LOG = structlog.get_logger(__name__)
 _TELL_S = 2.0
 _REBIRTH_S = 1.0
+_BACKOFF_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+_STEADY_S = 120.0
 
 
 async def work(orders: TelemetryOrders, stop: asyncio.Event) -> None:
@@ -83,14 +85,32 @@ class _Sources:
             await connection.unsubscribe(subscription)
 
     async def _run(self, source: Source, tags: TagList) -> None:
-        """Until cancelled, or until it says that going on cannot help."""
-        try:
-            self._running[source.name] = running = source.make(tags, self._telemetry.sparkplug_host)
-            self._refused.pop(source.name, None)
-            await running.run(self._backbone.raw_sink())
-        except LineshaftError as error:
-            _LOG.error("source.stopped", source=source.name, error=str(error))
-            self._refused[source.name] = Health(state=HealthState.STOPPED, detail=str(error))
+        """Until cancelled, or until it says that its declaration is wrong; any other error, and it begins
+        anew: one source, and the library that it is made with, must not end the others."""
+        attempt, loop = 0, asyncio.get_running_loop()
+        while True:
+            begun_at = loop.time()
+            try:
+                self._running[source.name] = running = source.make(tags, self._telemetry.sparkplug_host)
+                self._refused.pop(source.name, None)
+                await running.run(self._backbone.raw_sink())
+                return
+            except Exception as error:
+                attempt = 1 if loop.time() - begun_at > _STEADY_S else attempt + 1
+                pause_s = _BACKOFF_S[min(attempt, len(_BACKOFF_S)) - 1]
+                if not self._says_when_it_goes_on(source.name, error, pause_s):
+                    return
+            await asyncio.sleep(pause_s)
+
+    def _says_when_it_goes_on(self, name: str, error: Exception, pause_s: float) -> bool:
+        errors, reason = list(leaves(error)), reason_of(error)
+        helps = not any(isinstance(each, ConfigError) for each in errors)
+        if helps:
+            reason += f"; it starts again in {pause_s:g} s"
+        foreseen = all(isinstance(each, LineshaftError) for each in errors)
+        _LOG.error("source.stopped", source=name, error=reason, exc_info=None if foreseen else error)
+        self._refused[name] = Health(state=HealthState.STOPPED, detail=reason)
+        return helps
 
     async def _follow_tags(self, tasks: asyncio.TaskGroup, tags: TagList) -> None:
         """A source whose tags have changed is made anew; the others go on."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from lineshaft.app.child_process import follow_orders
 from lineshaft.app.devices import Devices
@@ -76,7 +76,13 @@ async def work(orders: TelemetryOrders, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         lock = FileLock(data_dir(settings, path) / "telemetry.lock")
         # that of a node which was killed a moment ago may hold it still
-        await asyncio.to_thread(lock.acquire, timeout=_LOCK_S)
+        try:
+            await asyncio.to_thread(lock.acquire, timeout=_LOCK_S)
+        except Timeout as error:
+            raise TransientFault(
+                f"another telemetry process has held {lock.lock_file} for {_LOCK_S:g} s",
+                hint="it ends soon after the node that started it: stop that node, or the process itself",
+            ) from error
         stack.callback(lock.release)
         ledger = Store.open(store_url(settings, path))
         stack.push_async_callback(ledger.close)
@@ -102,7 +108,7 @@ async def work(orders: TelemetryOrders, stop: asyncio.Event) -> None:
             rules=_rules(plant, telemetry),
             publisher=backbone.publisher,
             desk=Desk(ledger, _CLOCK),
-            store=TelemetryState(state),
+            store=TelemetryState(state, settings.plant),
             clock=_CLOCK,
             lake=lake,
             on_rebirth=devices.ask_rebirth,
@@ -126,6 +132,8 @@ class _Run:
         self._folder = folder
         self._pipeline = pipeline
         self._source: RawSource = backbone.raw_source()
+        self._has_caught_up = False
+        self._behind: dict[str, int | None] = {}
         self._speaker = LiveSpeaker(backbone.connection, settings.plant, pipeline)
 
     async def until(self, stop: asyncio.Event) -> None:
@@ -152,15 +160,21 @@ class _Run:
 
     async def _take(self, batch: RawBatch) -> None:
         await self._pipeline.take(batch)
+        self._behind[batch.stream] = batch.stored_us[-1] if batch.waiting else None
         self._speaker.took(batch)
+
+    def _taken_up_to(self) -> int | None:
+        """µs since 1970: every message stored before that was taken; None: all are."""
+        return min((stored for stored in self._behind.values() if stored is not None), default=None)
 
     async def _keep(self) -> None:
         lake, slept_s = self._telemetry.lake, 0.0
         while True:
             await asyncio.sleep(_EACH_S)
             slept_s += _EACH_S
-            if self._source.caught_up:
-                await self._pipeline.tick()
+            self._has_caught_up = self._has_caught_up or self._source.caught_up
+            if self._has_caught_up:
+                await self._pipeline.tick(self._taken_up_to())
             if lake is None or slept_s >= lake.flush_s:
                 slept_s = 0.0
                 await self._checkpoint()
@@ -171,7 +185,9 @@ class _Run:
     async def _checkpoint(self) -> None:
         try:
             await self._source.done(await self._pipeline.checkpoint())
+            self._speaker.trouble = ""
         except TransientFault as fault:
+            self._speaker.trouble = f"state is not saved: {fault}"
             _LOG.warning("telemetry.not_saved_yet", fault=str(fault))
 
     def _read(self) -> Rules:
@@ -181,13 +197,13 @@ class _Run:
         async for _ in changes(self._telemetry, self._folder):
             try:
                 await self._pipeline.change(self._read())
+                self._speaker.forget()
                 await self._checkpoint()
             except ConfigError as error:
                 self._speaker.problem = f"changed files are not used: {error.findings or error.message}"
                 _LOG.error("telemetry.files_refused", findings=error.findings or [error.message])
             else:
                 self._speaker.problem = ""
-                self._speaker.forget()
                 _LOG.info("telemetry.files_taken")
 
 

@@ -48,7 +48,9 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
 class BulkFeed:
     """Use from one task: `open`, then `wait` and `take` for ever, then `close`.
 
-    last      of the last message taken: its sequence; created: of the stream that it is counted in
+    last      of the last message taken: its sequence
+    created   of the stream that it is counted in; with "/1", "/2"... where the stream lost its newest messages
+              and gives their numbers again, so that no number is told twice
     last_us   of the same: when it was stored, µs since 1970 UTC; 0: not known
     skipped   messages left out because of their headers
     """
@@ -233,10 +235,11 @@ class BulkFeed:
     async def _begin(self) -> None:
         info = await self._connection.api(f"STREAM.INFO.{self.stream}")
         created, state = str(info["created"]), info["state"]
-        if self.created and self.created != created:
-            _log.warning("the stream was made anew; it is read from its start", stream=self.stream)
-            self.last, self.last_us = 0, 0
-        self.created = created
+        if self.created.partition("/")[0] != created:
+            if self.created:
+                _log.warning("the stream was made anew; it is read from its start", stream=self.stream)
+                self.last, self.last_us = 0, 0
+            self.created = created
         if not self.last:
             self.last = max(0, int(state["first_seq"]) - 1)
         config: dict[str, Any] = {
@@ -262,6 +265,8 @@ class BulkFeed:
         if before < self.last:
             _log.error("the stream lost its newest messages", stream=self.stream, messages=self.last - before)
             self.last = before
+            made, _, times = self.created.partition("/")
+            self.created = f"{made}/{int(times or 0) + 1}"
 
     async def _start(self, state: Mapping[str, Any]) -> dict[str, Any]:
         """Behind the number of the last message taken; where the stream lost it, and gives its number to

@@ -9,9 +9,7 @@ QoS 0         the stream `LS_RAW` on the devices' subjects. It takes in QoS 1 an
 sources       the stream `LS_SOURCES`, where `RawSink` and `RawAgain` put messages under `ls.raw.`: on disk
               when put returns.
 
-All are read by a `BulkFeed`. What is `done` is forgotten: on `LS_SOURCES` by a purge up to there, 2 µs for a
-message; on `$MQTT_msgs`, where others have messages too, by setting the place of the durable, which is never
-asked for anything (`CONSUMER.RESET`, 0.1 ms for a message). `LS_RAW` forgets by age.
+All are read by a `BulkFeed`. What is `done` is forgotten, see `Forgetting`; `LS_RAW` forgets by age.
 """
 
 from __future__ import annotations
@@ -25,6 +23,7 @@ import structlog
 from lineshaft.backbone.bulk_client import BulkClient
 from lineshaft.backbone.bulk_feed import BulkFeed
 from lineshaft.backbone.connection import ApiRefused, Connection
+from lineshaft.backbone.forgetting import QOS1_DURABLE, Forgetting
 from lineshaft.backbone.pull import declare_consumer
 from lineshaft.backbone.streams import MQTT_MESSAGES, RAW, SOURCES, SOURCES_PREFIX
 from lineshaft.backbone.topics import raw_subjects, subject_to_topic
@@ -32,15 +31,9 @@ from lineshaft.core.errors import TransientFault
 from lineshaft.core.ports import StreamPosition
 from lineshaft.core.values import RawBatch
 
-__all__ = ["QOS1_DURABLE", "MqttIngest", "declare_interest", "withdraw_interest"]
-
-QOS1_DURABLE = "ls-ingest-qos1"
+__all__ = ["MqttIngest", "declare_interest", "withdraw_interest"]
 
 _log = structlog.get_logger(__name__)
-_FORGET = {
-    MQTT_MESSAGES: f"CONSUMER.RESET.{MQTT_MESSAGES}.{QOS1_DURABLE}",
-    SOURCES: f"STREAM.PURGE.{SOURCES}",
-}
 _MQTT_PREFIX = "$MQTT.msgs."
 _TESTED_SERVER = "2.15.1"
 _RETRY_S = 0.2
@@ -101,14 +94,14 @@ class MqttIngest:
         max_messages: int = 8192,
     ) -> None:
         """connect: makes the connection that messages come by, so that no flood of them sits before other
-        traffic; max_wait_ms: how long messages gather after the first; max_messages: asked for at once"""
+        traffic, and the one by which they are forgotten; max_wait_ms: how long messages gather after the first; max_messages: asked for at once"""
         self._connection = connection
         self._connect = connect
         self._topic_filters = list(topic_filters)
         self._max_wait_s = max_wait_ms / 1000
         self._max_messages = max_messages
         self._feeds: dict[str, BulkFeed] = {}
-        self._marked: dict[str, tuple[str, int]] = {}
+        self._forgetting: Forgetting | None = None
         self._one_at_a_time = asyncio.Lock()
         self._topics = _Topics()
         self.ready = asyncio.Event()
@@ -124,18 +117,20 @@ class MqttIngest:
 
     async def run(self, handle: _Handle, after: Mapping[str, StreamPosition]) -> None:
         """Hand over batches until cancelled. Order is kept per topic within each path."""
-        client = BulkClient()
-        connection = await _patiently(lambda: self._connect(client))
+        client, connections, feeds = BulkClient(), list[Connection](), list[BulkFeed]()
         subjects = _listener_subjects(self._topic_filters)
-        feeds = [self._feed(connection, client, SOURCES)]
-        if subjects:
-            feeds += [
-                self._feed(connection, client, MQTT_MESSAGES, filter_subjects=subjects),
-                self._feed(connection, client, RAW, leave_out=_is_of_the_listener_stream),
-            ]
-        self._feeds = {feed.stream: feed for feed in feeds}
-        self._marked.clear()
         try:
+            connection = await _patiently(lambda: self._connect(client))
+            connections.append(connection)
+            connections.append(await _patiently(lambda: self._connect(BulkClient())))
+            feeds.append(self._feed(connection, client, SOURCES))
+            if subjects:
+                feeds += [
+                    self._feed(connection, client, MQTT_MESSAGES, filter_subjects=subjects),
+                    self._feed(connection, client, RAW, leave_out=_is_of_the_listener_stream),
+                ]
+            self._feeds = {feed.stream: feed for feed in feeds}
+            self._forgetting = Forgetting(connections[-1])
             if subjects:
                 marker = _marker(subjects)
                 await _patiently(lambda: declare_consumer(self._connection, MQTT_MESSAGES, marker))
@@ -144,31 +139,22 @@ class MqttIngest:
             async with asyncio.TaskGroup() as group:
                 for feed in feeds:
                     group.create_task(self._follow(feed, handle))
+                group.create_task(self._forgetting.run())
                 self.ready.set()
         except ExceptionGroup as faults:
             raise faults.exceptions[0] from faults
         finally:
             self.ready.clear()
+            self._forgetting = None
             # A task of its own: nothing can be asked of the server in one that is being cancelled.
-            await asyncio.create_task(_end(feeds, connection))
+            await asyncio.create_task(_end(feeds, connections))
 
     async def done(self, upto: Mapping[str, StreamPosition]) -> None:
-        for stream, position in upto.items():
-            feed = self._feeds.get(stream)
-            if stream not in _FORGET or feed is None or position.created != feed.created:
-                continue  # of a stream that forgets by itself, or is no more
-            # A place beyond the end would let go what comes next.
-            place = feed.created, min(position.sequence, feed.last)
-            if self._marked.get(stream) == place:
-                continue
-            try:
-                await self._connection.api(_FORGET[stream], {"seq": place[1] + 1})
-            except ApiRefused as refused:
-                raise TransientFault(
-                    f"the place {place[1]} in {stream} cannot be marked: {refused}",
-                    hint="it is marked with a later message",
-                ) from refused
-            self._marked[stream] = place
+        """Returns at once; what is noted when the run ends is forgotten in the next."""
+        if self._forgetting is not None:
+            for stream, position in upto.items():
+                if stream in self._feeds:
+                    self._forgetting.note(self._feeds[stream], position)
 
     def _feed(self, connection: Connection, client: BulkClient, stream: str, **options: Any) -> BulkFeed:
         return BulkFeed(
@@ -219,10 +205,11 @@ def _is_of_the_listener_stream(head: bytes) -> bool:
     return bool(found) and not value.lstrip().startswith(b"0")
 
 
-async def _end(feeds: Sequence[BulkFeed], connection: Connection) -> None:
+async def _end(feeds: Sequence[BulkFeed], connections: Sequence[Connection]) -> None:
     for feed in feeds:
         await feed.close()
-    await connection.close()
+    for connection in connections:
+        await connection.close()
 
 
 async def _patiently(ask: Callable[[], Awaitable[_T]]) -> _T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, TypeAlias
@@ -13,7 +14,7 @@ import structlog
 from numpy.typing import NDArray
 
 from lineshaft.core.clock import Clock
-from lineshaft.core.errors import PermanentFault, TechnicalFault
+from lineshaft.core.errors import PermanentFault, TechnicalFault, TransientFault
 from lineshaft.core.ports import EventPublisher, ExceptionDesk, StreamPosition
 from lineshaft.core.values import Event, ExceptionKind, ExceptionRecord, RawBatch, Value
 from lineshaft.telemetry.decoder import Decoded, Decoder
@@ -23,7 +24,7 @@ from lineshaft.telemetry.readings import Readings
 from lineshaft.telemetry.sample import shown
 from lineshaft.telemetry.state import OWED, POSITIONS, StateStore, read_state
 from lineshaft.telemetry.tags import TagList
-from lineshaft.telemetry.telling import Telling, patiently
+from lineshaft.telemetry.telling import Telling
 
 __all__ = ["OnContradicted", "OnRebirth", "Rules", "TelemetryLake", "TelemetryPipeline"]
 
@@ -33,6 +34,7 @@ OnContradicted = Callable[[], Awaitable[None]]
 OWNER = "plant-engineering"
 _PAYLOAD_CUT = 16 * 1024
 _MOST_KEPT_BYTES = 64 * 2**20
+_UNKNOWN = b"\0unknown"
 
 _Evaluated: TypeAlias = tuple[RawBatch, Decoded, Results]
 
@@ -91,6 +93,7 @@ class TelemetryPipeline:
                 same when another machine takes over
     on_rebirth  sends a command to an edge node; a TechnicalFault of it is logged, the next data asks again
     on_contradicted   publishes the STATE of this Sparkplug host again
+    busy_since  on the monotonic clock: when it began with the batch that it is at; None between batches
 
     `checkpoint` saves the state and the positions that it stands for, in one transaction, when all events
     that follow from it are stored; after a crash the source goes on from there. Events told since are then
@@ -132,6 +135,7 @@ class TelemetryPipeline:
         self._turn = asyncio.Lock()
         self._saving = asyncio.Lock()
         self._half_way = False
+        self.busy_since: float | None = None
         self._counted: Counter[str] = Counter(messages=0, broken=0)
 
     @property
@@ -165,6 +169,7 @@ class TelemetryPipeline:
 
         raises  PermanentFault after something broke off half way
         """
+        self.busy_since = self._clock.monotonic()
         async with self._turn:
             if self._half_way:
                 raise PermanentFault(
@@ -172,7 +177,7 @@ class TelemetryPipeline:
                     hint="start it again: it goes on from what was saved",
                 )
             self._half_way = True
-            evaluated = self._evaluated_apart(batch)
+            evaluated = await self._evaluated_apart(batch)
             for part, _, _ in evaluated:
                 self._keep(part)
             self._positions[batch.stream] = StreamPosition(
@@ -185,34 +190,51 @@ class TelemetryPipeline:
                     await self._lake.append(decoded.readings, results.facts, results.passed)
                     await self._lake.append(results.derived, (), results.derived_passed)
             self._half_way = False
+        self.busy_since = None
         for _, decoded, _ in evaluated:
             for topic, payload in decoded.rebirths:
                 await self._ask(self._on_rebirth(topic, payload))
             if decoded.contradicted:
                 await self._ask(self._on_contradicted())
 
-    async def tick(self) -> None:
-        """Let time pass for the rules: about once a second, while no message waits.
+    async def tick(self, now: int | None = None) -> None:
+        """Let time pass for the rules, about once a second.
+
+        now   µs since 1970, by the clock if not given; every message stored before that has to be taken
 
         What follows from that no message brings again: it is saved with the state before it is told, and
-        before another message is taken in. Waits for database and lake if need be.
+        before another message is taken in. Where database or lake do not answer, nothing has happened: the
+        next tick makes up.
         """
         async with self._saving:
             async with self._turn:
                 if self._half_way:
                     return
-                self._half_way = True
-                now = int(self._clock.now().timestamp() * 1_000_000)
+                before = self._rules.saved()
+                now = int(self._clock.now().timestamp() * 1_000_000) if now is None else now
                 results = self._rules.evaluation.tick(now)
-                self._owed += self._events(results.facts)
-                if self._lake is not None:
-                    await self._lake.append(results.derived, results.facts, results.derived_passed)
-                if results.facts:
-                    saved = self._to_be_saved()
-                    await patiently("telemetry.state_waits", lambda: self._save(saved))
-                self._half_way = False
+                events = self._events(results.facts)
+                if events and not await self._saved_with(events, results):
+                    self._rules.restore(before)
+                    self._hold()
                 owed = self._owed[:]
             await self._tell(owed)
+
+    async def _saved_with(self, events: Sequence[Event], results: Results) -> bool:
+        self._half_way = True
+        self._owed += events
+        try:
+            if self._lake is not None:
+                await self._lake.append(results.derived, results.facts, results.derived_passed)
+            await self._save(self._to_be_saved())
+        except TransientFault as fault:
+            _log.warning("telemetry.tick_not_saved", fault=str(fault))
+            del self._owed[-len(events) :]
+            return False
+        finally:
+            if not isinstance(sys.exception(), asyncio.CancelledError):
+                self._half_way = False
+        return True
 
     async def checkpoint(self) -> dict[str, StreamPosition]:
         """Save the state as it is now; the positions up to which no message is needed again.
@@ -250,38 +272,40 @@ class TelemetryPipeline:
             self._rules = rules
             self._hold()  # what came before was evaluated by others
 
-    def _evaluated_apart(self, batch: RawBatch) -> list[_Evaluated]:
+    async def _evaluated_apart(self, batch: RawBatch) -> list[_Evaluated]:
+        """Messages on which the rules break off go to a person, and the rest goes on: from the state held on
+        again, the batch halved until they are found."""
         try:
             return [self._evaluated(batch)]
         except Exception:
             _log.exception("telemetry.batch_broke_off", first=batch.position(0), messages=len(batch))
             if self._since is None:
                 raise
-            return self._one_by_one(batch, self._since)
+        self._rules.restore(self._held)
+        for before in self._since:
+            self._evaluated(before)
+        return await self._halved(batch)
+
+    async def _halved(self, batch: RawBatch) -> list[_Evaluated]:
+        held = self._rules.saved()
+        try:
+            return [self._evaluated(batch)]
+        except Exception as error:
+            self._rules.restore(held)
+            if len(batch) == 1:
+                self._counted["broken"] += 1
+                name = type(error).__name__
+                cause = f"telemetry broke off on this message: {name}; report it with the message"
+                self._except(batch, 0, ExceptionKind.TECHNICAL_FAULT, cause)
+                return []
+        await asyncio.sleep(0)  # pings and the end of the process are not to wait for all of this
+        middle = len(batch) // 2
+        first = await self._halved(batch.part(0, middle))
+        return first + await self._halved(batch.part(middle, len(batch)))
 
     def _evaluated(self, batch: RawBatch) -> _Evaluated:
         decoded = self._rules.decoder.decode(batch)
         return batch, decoded, self._rules.evaluation.take(decoded.readings)
-
-    def _one_by_one(self, batch: RawBatch, since: Sequence[RawBatch]) -> list[_Evaluated]:
-        """From the state held to this batch again, whose messages then come one at a time: those on which the
-        rules break off go to a person, and the rest goes on."""
-        self._rules.restore(self._held)
-        for before in since:
-            self._evaluated(before)
-        evaluated = []
-        for index in range(len(batch)):
-            held, message = self._rules.saved(), batch.part(index, index + 1)
-            try:
-                evaluated.append(self._evaluated(message))
-            except Exception as error:
-                self._rules.restore(held)
-                self._counted["broken"] += 1
-                cause = (
-                    f"telemetry broke off on this message: {type(error).__name__}; report it with the message"
-                )
-                self._except(message, 0, ExceptionKind.TECHNICAL_FAULT, cause)
-        return evaluated
 
     def _hold(self) -> None:
         """The state as it is now is where to begin again when rules break off."""
@@ -335,6 +359,8 @@ class TelemetryPipeline:
         if changed or gone:
             if self._lake is not None:
                 await self._lake.flush()
+            # what is saved when this fails is not known: all of it will be written again
+            self._saved = dict.fromkeys({*self._saved, *saved}, _UNKNOWN)
             await self._store.save(changed, gone)
             self._saved = saved
 
