@@ -73,3 +73,39 @@ async def test_a_console_port_in_use_is_named(tmp_path: Path) -> None:
     async with listener:
         with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1:{port}"):
             await Node(read_plant(path, SystemClock())).run(asyncio.Event())
+
+
+async def test_a_part_that_does_not_start_is_told_to_people(tmp_path: Path) -> None:
+    path = settings_file(tmp_path, {"mqtt_port": 0, "storage_gib": 1, "topics": ["line/#"]})
+    path.write_text(path.read_text() + "telemetry: {tags: tags.csv, rules: rules.yaml}\n")
+    (tmp_path / "tags.csv").write_text(
+        "tag,topic,metric,property,equipment_id,physical_asset_id,unit\n"
+        "filler-01.pressure,line/filler-01,,pressure,FILLER-01,FIL-01,BAR\n"
+    )
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("rules: []\n")
+    plant = read_plant(path, SystemClock())
+    rules.write_text("rules: no list\n")  # after the node has read it, before its telemetry process does
+    stop = asyncio.Event()
+    node = asyncio.create_task(Node(plant).run(stop))
+    address = await running(tmp_path)
+    async with aiohttp.ClientSession() as session, asyncio.timeout(30):
+        found: list[dict[str, str]] = []
+        while not found:
+            async with session.get(f"{address.console}/api/exceptions") as answer:
+                found = await answer.json()
+            await asyncio.sleep(0.1)
+        page = ""
+        while "the process has ended" not in page:
+            async with session.get(address.console) as shown:
+                page = await shown.text()
+            await asyncio.sleep(0.1)
+    stop.set()
+    await node
+    (told,) = found
+    assert (told["kind"], told["source"], told["owner"]) == (
+        "technical_fault",
+        "telemetry",
+        "plant-engineering",
+    )
+    assert f"{rules}:1" in told["cause"]

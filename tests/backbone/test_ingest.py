@@ -85,6 +85,13 @@ class Taker:
     async def settle(self) -> None:
         await self.source.done(self.positions)
 
+    async def forgotten(self, backbone: Backbone, stream: str) -> None:
+        """Returns when the stream holds no more of what was taken."""
+        await self.settle()
+        async with asyncio.timeout(20):
+            while await message_count(backbone, stream):
+                await asyncio.sleep(0.01)
+
     def payloads(self, topic: str) -> list[int]:
         return [int(each.payload) for each in self.readings if each.topic == topic]
 
@@ -122,9 +129,9 @@ async def test_each_message_comes_once_whatever_its_qos(backbone: Backbone) -> N
             await until(lambda: len(taker.readings) >= 900)
             dev.send("plant/last", b"0", 0)
             await until(lambda: taker.payloads("plant/last"))
+        await taker.forgotten(backbone, "$MQTT_msgs")
     for qos in (0, 1, 2):
         assert taker.payloads(f"plant/line1/q{qos}") == list(range(300))
-    assert await message_count(backbone, "$MQTT_msgs") == 0
     times = [each.received_at for each in taker.readings]
     assert all(abs((SystemClock().now() - moment).total_seconds()) < 30 for moment in times)
     assert {each.position.partition(":")[0] for each in taker.readings} == {"LS_RAW", "$MQTT_msgs"}
@@ -353,6 +360,33 @@ async def test_a_place_beyond_the_end_is_brought_back_to_it(backbone: Backbone) 
     assert [each["messages"] for each in logs if "lost" in each["event"]] == [4]
 
 
+async def test_each_loss_gives_another_created_and_a_stream_made_anew_its_own(backbone: Backbone) -> None:
+    await backbone.connection.store("plant.a", b"0")
+    config, created = await _config_and_creation(backbone)
+    seen: list[str] = []
+    place = StreamPosition(5, created)
+    for number in range(1, 4):
+        async with taking(backbone, {"LS_RAW": place}) as taker:
+            await backbone.connection.store("plant.a", b"%d" % number)
+            await until(lambda taker=taker: taker.readings)  # type: ignore[misc]
+        assert taker.payloads("plant/a") == [number]
+        seen.append(taker.batches[0].created)
+        place = StreamPosition(number + 5, seen[-1])
+    assert seen == [f"{created}/{times}" for times in (1, 2, 3)]
+    await backbone.connection.api("STREAM.DELETE.LS_RAW")
+    await backbone.connection.api("STREAM.CREATE.LS_RAW", config)
+    _, anew = await _config_and_creation(backbone)
+    await backbone.connection.store("plant.a", b"4")
+    async with taking(backbone, {"LS_RAW": place}) as taker:
+        await until(lambda: taker.readings)
+    assert [taker.payloads("plant/a"), taker.batches[0].created] == [[4], anew]
+
+
+async def _config_and_creation(backbone: Backbone) -> tuple[dict[str, Any], str]:
+    info = await backbone.connection.api("STREAM.INFO.LS_RAW")
+    return info["config"], str(info["created"])
+
+
 @pytest.mark.parametrize("since", [0, 2, 3, 10])
 async def test_messages_that_got_the_numbers_of_lost_ones_are_read(tmp_path: Path, since: int) -> None:
     """The machine goes down with three messages that were read and not on disk, and comes up as it was before
@@ -382,8 +416,15 @@ async def test_messages_that_got_the_numbers_of_lost_ones_are_read(tmp_path: Pat
             async with taking(backbone, taker.positions) as again:
                 await store(backbone, [99])
                 await until(lambda: again.payloads("plant/a")[-1:] == [99])
+            async with taking(backbone, {**taker.positions, **again.positions}) as last:
+                await store(backbone, [100])
+                await until(lambda: last.readings)
     assert again.payloads("plant/a") == [*range(10, 10 + since), 99]
     assert [each["messages"] for each in logs if "lost" in each["event"]] == [3]
+    # The lake leaves out what it has by `created` and sequence.
+    assert {batch.created for batch in again.batches} == {f"{taker.batches[0].created}/1"}
+    assert last.payloads("plant/a") == [100]
+    assert last.batches[0].created == again.batches[0].created
 
 
 async def test_a_server_killed_in_the_flow_repeats_and_skips_nothing(backbone: Backbone) -> None:

@@ -20,7 +20,7 @@ from lineshaft.contracts.catalogue import (
     THRESHOLD_EXCEEDED,
 )
 from lineshaft.core.values import Event
-from lineshaft.telemetry.sample import microseconds
+from lineshaft.telemetry.decode.sample import microseconds
 
 from .day import DEBOUNCE_S, EXECUTE, LIMIT, MINOR_STOP_S, RELEASE, WINDOW_S, S, Sent
 

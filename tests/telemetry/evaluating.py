@@ -9,7 +9,7 @@ import numpy as np
 
 from lineshaft.core.values import RawBatch
 from lineshaft.telemetry.readings import GOOD, Readings
-from lineshaft.telemetry.rules import RuleSet, read_rules
+from lineshaft.telemetry.rules.rule_set import RuleSet, read_rules
 from lineshaft.telemetry.tags import TagList, parse_tags
 
 S = 1_000_000

@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from lineshaft.core.values import RawBatch, RawReading
+from lineshaft.telemetry.decode.payload_maps import PayloadMaps
 from lineshaft.telemetry.decoder import Decoded, Decoder
-from lineshaft.telemetry.payload_maps import PayloadMaps
 from lineshaft.telemetry.readings import QUALITIES, Readings
 from lineshaft.telemetry.tags import TagList, parse_tags
 

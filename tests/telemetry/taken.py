@@ -9,9 +9,9 @@ import pytest
 from lineshaft.core.errors import ConfigError
 from lineshaft.core.values import RawBatch, Value
 from lineshaft.telemetry.readings import TakenReading
-from lineshaft.telemetry.rules import read_rules
+from lineshaft.telemetry.rules.rule_set import read_rules
+from lineshaft.telemetry.rules.watch import Found, Watch, WatchFault
 from lineshaft.telemetry.tags import TagList, parse_tags
-from lineshaft.telemetry.watch import Found, Watch, WatchFault
 
 from .plant import HEADER, T0, at
 

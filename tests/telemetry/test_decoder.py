@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 from lineshaft.core.values import RawReading
-from lineshaft.telemetry.notes import BUDGET
+from lineshaft.telemetry.decode.notes import BUDGET
 
 from .messages import batch_of, decoder, pieces, seen, tags_of, us
 from .plant import ms, raw

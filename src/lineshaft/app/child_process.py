@@ -172,7 +172,7 @@ def follow_orders(type: type[T], work: Callable[[T, asyncio.Event], Awaitable[No
         for leaf in leaves(error):
             expected = isinstance(leaf, LineshaftError)
             _LOG.error("child.cannot_go_on", error=reason_of(leaf), exc_info=None if expected else leaf)
-        print(f"\n{_LAST_WORD}{reason_of(error)}", flush=True)  # noqa: T201 - the pipe to the node
+        print(f"\n{_LAST_WORD}{reason_of(error)}", flush=True)  # to the node
         sys.exit(1)
 
 

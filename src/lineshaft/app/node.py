@@ -216,9 +216,11 @@ class Node:
             system.name: (self._plant.settings.systems[system.name].title or system.name.upper(), system)
             for system in self._plant.systems
         }
-        parts = {"backbone": ("Backbone", backbone.health), "store": ("Store", store_health)}
-        if telemetry is not None:
-            parts |= telemetry.checks()
+        parts = {
+            "backbone": ("Backbone", backbone.health),
+            "store": ("Store", store_health),
+            **(telemetry.checks() if telemetry else {}),
+        }
         return Monitor(systems, parts, self._clock, self._changes.ring)
 
     def _consumers(self, backbone: Backbone, store: Store, desk: Desk, engine: Engine) -> list[Any]:

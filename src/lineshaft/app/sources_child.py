@@ -23,10 +23,12 @@ from lineshaft.core.errors import ConfigError, LineshaftError, TransientFault
 from lineshaft.core.ports import DeviceSource, Health, HealthState
 from lineshaft.telemetry import TagList
 
+__all__ = ["run_sources", "work"]
+
 _LOG = structlog.get_logger(__name__)
 _TELL_S = 2.0
 _REBIRTH_S = 1.0
-_BACKOFF_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+_BACKOFF_S = (5.0, 10.0, 30.0, 60.0)  # what a source mends itself, it does not raise
 _STEADY_S = 120.0
 
 
@@ -46,9 +48,21 @@ async def work(orders: TelemetryOrders, stop: asyncio.Event) -> None:
         topic_filters=orders.topic_filters,
     )
     try:
-        await _Sources(telemetry, path.parent, read_sources(file), backbone, settings.plant).until(stop)
+        await run_sources(telemetry, path.parent, read_sources(file), backbone, settings.plant, stop)
     finally:
         await backbone.stop()
+
+
+async def run_sources(
+    telemetry: TelemetrySettings,
+    folder: Path,
+    declared: list[Source],
+    backbone: Backbone,
+    plant: str,
+    stop: asyncio.Event,
+) -> None:
+    """Until `stop` is set; folder: of the settings file."""
+    await _Sources(telemetry, folder, declared, backbone, plant).until(stop)
 
 
 class _Sources:

@@ -142,7 +142,7 @@ class EventPublisher(Protocol):
 class StreamPosition(msgspec.Struct, frozen=True):
     """The place of a message. created: when the stream was made, as the server tells; a stream that is made
     anew counts from 1 again. stored_us: when the message was stored, as RawBatch has it, 0 where that is not
-    known; a server that lost its newest messages gives their numbers to others."""
+    known; a server that lost its newest messages gives their numbers to others: `created` differs from then on."""
 
     sequence: int
     created: str = ""
@@ -168,10 +168,8 @@ class RawSource(Protocol):
         ...
 
     async def done(self, upto: Mapping[str, StreamPosition]) -> None:
-        """What was handed over up to these positions will not be asked for again: it may be forgotten.
-
-        raises  TransientFault when the backbone does not answer; a later call makes up for it
-        """
+        """What was handed over up to these positions will not be asked for again: it may be forgotten, soon
+        and beside other work, so this never waits."""
         ...
 
 

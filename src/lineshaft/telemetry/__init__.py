@@ -1,14 +1,14 @@
 """The hot path from raw readings to the few events that matter."""
 
-from lineshaft.telemetry.columnar import ColumnarEvaluation
+from lineshaft.telemetry.decode.payload_maps import PayloadMaps
 from lineshaft.telemetry.decoder import Decoder
-from lineshaft.telemetry.evaluation import NO_TIME, Evaluation, Live, Results
-from lineshaft.telemetry.limits import Limit
-from lineshaft.telemetry.payload_maps import PayloadMaps
+from lineshaft.telemetry.evaluate.columnar import ColumnarEvaluation
+from lineshaft.telemetry.evaluate.evaluation import NO_TIME, Evaluation, Live, Results
 from lineshaft.telemetry.pipeline import OnRebirth, Rules, TelemetryPipeline
 from lineshaft.telemetry.readings import QUALITIES, Readings
-from lineshaft.telemetry.rules import RuleSet, read_rules
-from lineshaft.telemetry.sparkplug_commands import rebirth_request, state_message
+from lineshaft.telemetry.rules.limits import Limit
+from lineshaft.telemetry.rules.rule_set import RuleSet, read_rules
+from lineshaft.telemetry.sparkplug.commands import rebirth_request, state_message
 from lineshaft.telemetry.state import StateStore
 from lineshaft.telemetry.tags import Tag, TagList, parse_tags, read_tags
 

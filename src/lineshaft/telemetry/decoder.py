@@ -8,17 +8,17 @@ import msgspec
 
 from lineshaft.core.clock import Clock
 from lineshaft.core.values import RawBatch
-from lineshaft.telemetry.bindings import Bindings
-from lineshaft.telemetry.columns import Columns
-from lineshaft.telemetry.floods import MOST_PER_S, Floods
-from lineshaft.telemetry.mapped import MappedPayloads
-from lineshaft.telemetry.notes import DecodeCounters, Notes
-from lineshaft.telemetry.payload_maps import PayloadMaps
-from lineshaft.telemetry.payloads import JsonPayloads
+from lineshaft.telemetry.decode.bindings import Bindings
+from lineshaft.telemetry.decode.columns import Columns
+from lineshaft.telemetry.decode.floods import MOST_PER_S, Floods
+from lineshaft.telemetry.decode.mapped import MappedPayloads
+from lineshaft.telemetry.decode.notes import DecodeCounters, Notes
+from lineshaft.telemetry.decode.payload_maps import PayloadMaps
+from lineshaft.telemetry.decode.payloads import JsonPayloads
+from lineshaft.telemetry.decode.sample import Fault
 from lineshaft.telemetry.readings import Readings
-from lineshaft.telemetry.sample import Fault
-from lineshaft.telemetry.sparkplug import SparkplugHost
-from lineshaft.telemetry.sparkplug_commands import NAMESPACE, contradicts
+from lineshaft.telemetry.sparkplug.commands import NAMESPACE, contradicts
+from lineshaft.telemetry.sparkplug.host import SparkplugHost
 from lineshaft.telemetry.tags import TagList
 
 __all__ = ["Decoded", "Decoder"]

@@ -17,11 +17,11 @@ from lineshaft.core.clock import Clock
 from lineshaft.core.errors import PermanentFault, TechnicalFault, TransientFault
 from lineshaft.core.ports import EventPublisher, ExceptionDesk, StreamPosition
 from lineshaft.core.values import Event, ExceptionKind, ExceptionRecord, RawBatch, Value
+from lineshaft.telemetry.decode.sample import shown
 from lineshaft.telemetry.decoder import Decoded, Decoder
-from lineshaft.telemetry.evaluation import Evaluation, Results
+from lineshaft.telemetry.evaluate.evaluation import Evaluation, Results
 from lineshaft.telemetry.facts import event_of
 from lineshaft.telemetry.readings import Readings
-from lineshaft.telemetry.sample import shown
 from lineshaft.telemetry.state import OWED, POSITIONS, StateStore, read_state
 from lineshaft.telemetry.tags import TagList
 from lineshaft.telemetry.telling import Telling

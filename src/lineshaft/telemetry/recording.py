@@ -22,8 +22,8 @@ import numpy as np
 
 from lineshaft.core.errors import ConfigError
 from lineshaft.core.values import Quality, RawBatch
+from lineshaft.telemetry.decode.sample import epoch_time, text_time
 from lineshaft.telemetry.readings import GOOD, QUALITIES, Readings
-from lineshaft.telemetry.sample import epoch_time, text_time
 from lineshaft.telemetry.tags import Tag, TagList, nearest, scaling
 
 __all__ = ["Recorded", "Recording", "read_recording"]

@@ -8,10 +8,10 @@ import msgspec
 
 from lineshaft.core.values import ExceptionKind, Value
 from lineshaft.model.aggregates import CountAggregate, ReadingsAggregate
-from lineshaft.telemetry.columnar import ColumnarEvaluation
-from lineshaft.telemetry.evaluation import Counters
+from lineshaft.telemetry.evaluate.columnar import ColumnarEvaluation
+from lineshaft.telemetry.evaluate.evaluation import Counters
 from lineshaft.telemetry.recording import Recording
-from lineshaft.telemetry.rules import RuleSet
+from lineshaft.telemetry.rules.rule_set import RuleSet
 
 __all__ = ["Rehearsal", "rehearse"]
 

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from lineshaft.telemetry import sparkplug_b_pb2 as pb
+from lineshaft.telemetry.sparkplug import sparkplug_b_pb2 as pb
 
 __all__ = ["LIMIT", "PER_MESSAGE", "RELEASE", "Breach", "Load", "Shape", "births", "make_load", "tag_names"]
 

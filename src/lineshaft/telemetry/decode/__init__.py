@@ -1,0 +1,1 @@
+"""From payloads of devices to columns of readings: JSON and foreign shapes."""

@@ -1,0 +1,1 @@
+"""All rules on all readings: in columns, and one by one as the reference."""
