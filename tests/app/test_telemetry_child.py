@@ -15,12 +15,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from filelock import FileLock
 from msgspec.structs import replace
 from nats.aio.msg import Msg
 
+from lineshaft.app import telemetry_child
 from lineshaft.app.bench.telemetry.ours import part_of_a_node
+from lineshaft.app.telemetry_child import TelemetryOrders
 from lineshaft.backbone import Backbone, event_subject, from_message, stream_of
 from lineshaft.contracts.catalogue import COUNT_AGGREGATED
+from lineshaft.core.errors import TransientFault
 from lineshaft.core.values import Event, EventClass
 from tests.telemetry.day import EVERY_S, EXECUTE, RULES, WINDOW_S, S, Sent, a_day, tags_csv
 from tests.telemetry.day_books import Books, must_be_told, was_told
@@ -145,3 +149,21 @@ async def test_a_day_through_a_process_that_is_killed(tmp_path: Path) -> None:
     assert sum(told.good.values()) == sum(expected.good.values())
     for part in Books.__struct_fields__:
         assert getattr(told, part) == getattr(expected, part), part
+
+
+async def test_a_lock_that_another_holds_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telemetry_child, "_LOCK_S", 0.01)
+    settings = tmp_path / "lineshaft.yaml"
+    settings.write_text(SETTINGS)
+    orders = TelemetryOrders(
+        settings=str(settings),
+        nats_url="",
+        user="",
+        password="",
+        mqtt_url="",
+        mqtt_tls=None,
+        topic_filters=[],
+    )
+    lock = tmp_path / "data" / "telemetry.lock"
+    with FileLock(lock), pytest.raises(TransientFault, match=f"another telemetry process has held {lock}"):
+        await telemetry_child.work(orders, asyncio.Event())

@@ -112,11 +112,12 @@ class _Sources:
             except Exception as error:
                 attempt = 1 if loop.time() - begun_at > _STEADY_S else attempt + 1
                 pause_s = _BACKOFF_S[min(attempt, len(_BACKOFF_S)) - 1]
-                if not self._says_when_it_goes_on(source.name, error, pause_s):
+                if not self._begins_anew(source.name, error, pause_s):
                     return
             await asyncio.sleep(pause_s)
 
-    def _says_when_it_goes_on(self, name: str, error: Exception, pause_s: float) -> bool:
+    def _begins_anew(self, name: str, error: Exception, pause_s: float) -> bool:
+        """Whether it does; its health says why it stopped."""
         errors, reason = list(leaves(error)), reason_of(error)
         helps = not any(isinstance(each, ConfigError) for each in errors)
         if helps:

@@ -223,7 +223,7 @@ async def _patiently(ask: Callable[[], Awaitable[_T]]) -> _T:
 
 
 def _marker(subjects: Sequence[str]) -> dict[str, Any]:
-    return {"durable_name": QOS1_DURABLE, "filter_subjects": list(subjects)}
+    return {"durable_name": QOS1_DURABLE, "filter_subjects": list(subjects), "headers_only": True, "ack_policy": "all"}
 
 
 def _listener_subjects(topic_filters: Sequence[str]) -> list[str]:

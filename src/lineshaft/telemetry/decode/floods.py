@@ -1,4 +1,4 @@
-"""A topic on which more comes than any device has to say: the rest of each second is counted, and not looked
+"""A topic on which more comes than any device has to say: the rest of each window is counted, and not looked
 into, so that the devices beside it are not kept waiting."""
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ MOST_PER_S = 20_000
 _STATE = "decode/flooded"
 
 
-class _Second(msgspec.Struct):
-    """Of one stream the second in which its last message was stored, s since 1970, and what came in it.
+class _Window(msgspec.Struct):
+    """Of one stream the window in which its last message was stored, s since 1970, and what came in it.
 
     sure      so many more messages come before a topic can be beyond what it may send
     came      messages by topic, without those of the batches in `uncounted`
-    flooded   topics on which too many came; before: in the second before this one
+    flooded   topics on which too many came; before: in the window before this one
     """
 
     at: int
@@ -43,7 +43,7 @@ class _Second(msgspec.Struct):
 
 
 class Floods:
-    """Counted by the second in which the backbone stored a message, and saved, so that the same messages are
+    """Counted by the window in which the backbone stored a message, and saved, so that the same messages are
     looked into whatever the batches.
 
     most      messages of one topic in a second; 0: any number
@@ -53,7 +53,7 @@ class Floods:
     def __init__(self, most: int, is_known: Callable[[str], bool]) -> None:
         self._most = most
         self._is_known = is_known
-        self._seconds: dict[str, _Second] = {}
+        self._windows: dict[str, _Window] = {}
 
     def looked_into(self, batch: RawBatch, notes: Notes) -> bytearray | None:
         """For each message 1, or 0 where it is beyond what its topic may send; None where none is."""
@@ -63,28 +63,28 @@ class Floods:
         borders = [0, *(np.flatnonzero(np.diff(ats)) + 1).tolist(), len(batch)]
         kept: bytearray | None = None
         for start, stop in pairwise(borders):
-            second = self._second(batch.stream, int(ats[start]))
+            window = self._window(batch.stream, int(ats[start]))
             topics = batch.topics[start:stop]
-            second.uncounted.append(topics)
-            second.sure -= len(topics)
-            if second.sure >= 0:
+            window.uncounted.append(topics)
+            window.sure -= len(topics)
+            if window.sure >= 0:
                 continue
-            second.count()
-            second.sure = self._most - max(second.came.values())
+            window.count()
+            window.sure = self._most - max(window.came.values())
             beyond = {
-                topic: came - self._most for topic in set(topics) if (came := second.came[topic]) > self._most
+                topic: came - self._most for topic in set(topics) if (came := window.came[topic]) > self._most
             }
             if beyond:
                 kept = kept or bytearray(b"\1" * len(batch))
-                self._leave_out(topics, start, beyond, kept, second, notes)
+                self._leave_out(topics, start, beyond, kept, window, notes)
         return kept
 
-    def _second(self, stream: str, at: int) -> _Second:
-        second = self._seconds.get(stream)
-        if second is None or second.at != at:
-            before = second.flooded if second and second.at == at - 1 else set()
-            second = self._seconds[stream] = _Second(at, self._most, Counter(), before=before)
-        return second
+    def _window(self, stream: str, at: int) -> _Window:
+        window = self._windows.get(stream)
+        if window is None or window.at != at:
+            before = window.flooded if window and window.at == at - 1 else set()
+            window = self._windows[stream] = _Window(at, self._most, Counter(), before=before)
+        return window
 
     def _leave_out(
         self,
@@ -92,7 +92,7 @@ class Floods:
         start: int,
         beyond: dict[str, int],
         kept: bytearray,
-        second: _Second,
+        window: _Window,
         notes: Notes,
     ) -> None:
         """beyond: how many of the last messages of a topic, by topic"""
@@ -105,30 +105,30 @@ class Floods:
                 first[topic] = start + index
                 notes.counters.overlooked += 1
         for topic, index in first.items():
-            if topic not in second.before and topic not in second.flooded:
+            if topic not in window.before and topic not in window.flooded:
                 notes.faults.append((index, Fault(_flooded(topic, self._most))))
-            second.flooded.add(topic)
+            window.flooded.add(topic)
 
     def saved(self) -> dict[str, bytes]:
         known = {}
-        for stream, second in self._seconds.items():
-            second.count()
-            came = {topic: came for topic, came in second.came.items() if self._is_known(topic)}
-            known[stream] = second.at, came
+        for stream, window in self._windows.items():
+            window.count()
+            came = {topic: came for topic, came in window.came.items() if self._is_known(topic)}
+            known[stream] = window.at, came
         return {_STATE: msgspec.msgpack.encode(known)} if known else {}
 
     def restore(self, saved: Mapping[str, bytes]) -> None:
         """raises PermanentFault for an unreadable value"""
         data = saved.get(_STATE)
-        seconds = {} if data is None else read_state(_STATE, data, dict[str, tuple[int, dict[str, int]]])
-        self._seconds = {
-            stream: _Second(at, self._most - max(came.values(), default=0), Counter(came))
-            for stream, (at, came) in seconds.items()
+        windows = {} if data is None else read_state(_STATE, data, dict[str, tuple[int, dict[str, int]]])
+        self._windows = {
+            stream: _Window(at, self._most - max(came.values(), default=0), Counter(came))
+            for stream, (at, came) in windows.items()
         }
 
 
 def _flooded(topic: str, most: int) -> str:
     return (
-        f"more than {most:,} messages came on {shown(topic)} in a second: what is beyond is only counted; "
+        f"more than {most:,} messages came on {shown(topic)} in a window: what is beyond is only counted; "
         "correct the device, or raise telemetry.most_messages_per_s"
     )
