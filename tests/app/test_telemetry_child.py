@@ -21,6 +21,8 @@ from nats.aio.msg import Msg
 
 from lineshaft.app import telemetry_child
 from lineshaft.app.bench.telemetry.ours import part_of_a_node
+from lineshaft.app.plant_telemetry import read_telemetry
+from lineshaft.app.settings import TelemetrySettings
 from lineshaft.app.telemetry_child import TelemetryOrders
 from lineshaft.backbone import Backbone, event_subject, from_message, stream_of
 from lineshaft.contracts.catalogue import COUNT_AGGREGATED
@@ -28,6 +30,7 @@ from lineshaft.core.errors import TransientFault
 from lineshaft.core.values import Event, EventClass
 from tests.telemetry.day import EVERY_S, EXECUTE, RULES, WINDOW_S, S, Sent, a_day, tags_csv
 from tests.telemetry.day_books import Books, must_be_told, was_told
+from tests.telemetry.plant import HEADER, batch_of, raw
 
 HOURS, SEED = float(os.environ.get("SOAK_HOURS", "3")), int(os.environ.get("SOAK_SEED", "1"))
 MACHINES = 20
@@ -167,3 +170,13 @@ async def test_a_lock_that_another_holds_is_named(tmp_path: Path, monkeypatch: p
     lock = tmp_path / "data" / "telemetry.lock"
     with FileLock(lock), pytest.raises(TransientFault, match=f"another telemetry process has held {lock}"):
         await telemetry_child.work(orders, asyncio.Event())
+
+
+@pytest.mark.parametrize(("stream", "read"), [("LS_RAW", 10), ("LS_SOURCES", 30), ("$MQTT_msgs", 30)])
+def test_only_of_what_may_be_lost_a_flood_is_cut(stream: str, read: int, tmp_path: Path) -> None:
+    (tmp_path / "tags.csv").write_text(HEADER + "A,plant/a,,p,E,A,BAR,,\n")
+    (tmp_path / "rules.yaml").write_text("rules: []\n")
+    settings = TelemetrySettings(tags="tags.csv", rules="rules.yaml", most_messages_per_s=1)
+    rules = telemetry_child._rules(read_telemetry(settings, tmp_path), settings)
+    batch = batch_of(raw("plant/a", b'{"value": 1}', number / 100) for number in range(30))
+    assert len(rules.decoder.decode(replace(batch, stream=stream)).readings.tag) == read

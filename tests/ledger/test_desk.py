@@ -43,7 +43,6 @@ async def test_the_same_again_is_counted(store: Store) -> None:
         {"plant": "OTHER"},
         {"source": "nsp/filler-3/x"},
         {"cause": "another"},
-        {"ref": "p1"},
     ],
 )
 async def test_another_cause_is_another_row(change: dict[str, object], store: Store) -> None:
@@ -51,11 +50,29 @@ async def test_another_cause_is_another_row(change: dict[str, object], store: St
     assert [row["count"] for row in await rows(store, exceptions)] == [1, 1]
 
 
+@pytest.mark.parametrize("kind", ["malformed_reading", "unknown_tag", "flood", "device_violation"])
+async def test_what_a_device_repeats_is_one_row_with_the_newest_message(kind: str, store: Store) -> None:
+    told = [
+        record(kind=ExceptionKind(kind), payload=b"%d" % number, ref=f"LS_RAW:{number}", topic="t")
+        for number in range(300)
+    ]
+    await Desk(store, ManualClock()).report(told)
+    (row,) = await rows(store, exceptions)
+    assert (row["count"], row["payload"], row["ref"]) == (300, b"299", "LS_RAW:299")
+
+
+async def test_anything_else_has_a_row_for_each_ref(store: Store) -> None:
+    dead = record(kind=ExceptionKind.DEAD_LETTER)
+    await Desk(store, ManualClock()).report([dead, msgspec.structs.replace(dead, ref="p1")])
+    assert [row["count"] for row in await rows(store, exceptions)] == [1, 1]
+
+
 async def test_a_long_payload_is_cut_and_cannot_be_redriven(store: Store) -> None:
     most = 1024 * 1024
     desk = Desk(store, ManualClock())
-    await desk.report([record(payload=b"x" * size, ref=str(size), topic="t") for size in (most, most + 1)])
-    found = sorted(await rows(store, exceptions), key=lambda row: str(row["ref"]))
+    sizes = (most, most + 1)
+    await desk.report([record(payload=b"x" * size, cause=str(size), topic="t") for size in sizes])
+    found = sorted(await rows(store, exceptions), key=lambda row: str(row["cause"]))
     assert [(len(row["payload"]), row["envelope"]) for row in found] == [(most, '{"topic":"t"}'), (most, "")]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import update
 
 from lineshaft.contracts.catalogue import THRESHOLD_EXCEEDED
@@ -404,6 +405,67 @@ async def test_a_reading_that_is_malformed_again_opens_the_same_exception(early:
         assert (told.verdict, told.detail) == (Verdict.FAILED, "still no number")
     (row,) = await rows(bench.store, exceptions)
     assert (row["state"], row["count"], row["cause"]) == ("open", 2, "still no number")
+
+
+async def test_a_redrive_sends_the_newest_message_and_no_correction_of_one_before(bench: Bench) -> None:
+    await bench.desk.report([reading()])
+    await bench.work.fix(await bench.one(), payload=b'{"value": 4.2}', **WHY)
+    await bench.desk.report([reading(ref="LS_RAW:8", payload=b'{"value": "low"}')])
+    await bench.redrive()
+    assert bench.topics.published == [("plant/nsp/filler-2/p", b'{"value": "low"}')]
+    assert await bench.state() == "resolved"
+
+
+@pytest.mark.parametrize("corrected", [True, False])
+@pytest.mark.parametrize("early", [True, False], ids=["before we know its position", "after"])
+async def test_one_with_the_same_cause_again_is_open(early: bool, corrected: bool, bench: Bench) -> None:
+    await bench.desk.report([reading()])
+    if corrected:
+        await bench.work.fix(await bench.one(), payload=b'{"value": "lower"}', **WHY)
+    sent = reading(payload=b'{"value": "lower"}' if corrected else b'{"value": "high"}')
+    bench.topics.reports = sent if early else None
+    bench.topics.taken_in = False
+    (told,) = await bench.redrive()
+    if not early:
+        await bench.desk.report([replace(sent, ref="LS_RAW:101")])
+    bench.topics.taken_in = True
+    await bench.redriving.settle()
+    (row,) = await rows(bench.store, exceptions)
+    assert (row["state"], row["count"], row["revision"]) == ("open", 2, int(corrected))
+    assert told.verdict is (Verdict.FAILED if early else Verdict.WAITING)
+
+
+async def test_one_that_a_device_repeats_while_its_redrive_is_under_way_is_open(bench: Bench) -> None:
+    await bench.desk.report([reading()])
+    bench.topics.taken_in = False
+    await bench.redrive()
+    await bench.desk.report([reading(ref="LS_RAW:8", payload=b'{"value": "low"}')])
+    bench.topics.taken_in = True
+    await bench.redriving.settle()
+    (row,) = await rows(bench.store, exceptions)
+    assert (row["state"], row["count"], row["payload"]) == ("open", 2, b'{"value": "low"}')
+
+
+async def test_one_resolved_opens_again_with_the_cause_that_it_has_now(bench: Bench) -> None:
+    await bench.desk.report([reading()])
+    await bench.redrive()
+    await bench.desk.report([reading(ref="LS_RAW:101", cause="still no number")])
+    await bench.desk.report([reading(ref="LS_RAW:200")])
+    (row,) = await rows(bench.store, exceptions)
+    assert (row["state"], row["count"], row["cause"]) == ("open", 3, "value is no number")
+    assert (row["ref"], row["closed_at"]) == ("LS_RAW:200", "")
+
+
+async def test_another_exception_that_counts_more_than_what_was_sent_stays(bench: Bench) -> None:
+    await bench.desk.report([reading()])
+    first = await bench.one()
+    others = [reading(cause="still no number", ref=f"LS_RAW:{number}") for number in (8, 9)]
+    await bench.desk.report(others)
+    bench.topics.reports = reading(cause="still no number")
+    (told,) = await bench.redrive(first)
+    found = {row["exception_id"]: row for row in await rows(bench.store, exceptions)}
+    assert (told.verdict, found[first]["state"], found[first]["count"]) == (Verdict.FAILED, "open", 2)
+    assert [row["count"] for each, row in found.items() if each != first] == [3]
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,9 @@ def tags_of(*rows: tuple[str, str, str]) -> TagList:
     return parse_tags(HEADER + "".join(f"{t},{a},{m},p,E,A,BAR,,\n" for t, a, m in rows), file="tags.csv")
 
 
-def decoder(tags: TagList | None = None, maps: PayloadMaps | None = None, **options: float | str) -> Decoder:
+def decoder(
+    tags: TagList | None = None, maps: PayloadMaps | None = None, **options: float | str | frozenset[str]
+) -> Decoder:
     return Decoder(tags or tag_list(), maps, FakeClock(), **options)  # type: ignore[arg-type]
 
 

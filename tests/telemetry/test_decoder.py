@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from lineshaft.core.values import RawReading
+from lineshaft.core.values import ExceptionKind, RawReading
 from lineshaft.telemetry.decode.notes import BUDGET
 
 from .messages import batch_of, decoder, pieces, seen, tags_of, us
@@ -45,6 +45,19 @@ def test_topics_without_tags_are_told_once_and_never_read() -> None:
     assert decoded.unknown == [(number, f"x/{number}", "") for number in range(50)]
     assert (decoded.counters.unknown, decoded.faults) == (500, [])
     assert host.decode(batch_of(flood)).unknown == []
+
+
+def test_of_very_many_topics_without_tags_the_first_thousand_are_told() -> None:
+    host = decoder(TAGS)
+    messages = [raw(f"x/{number}", b"{}") for number in range(1500)]
+    decoded = host.decode(batch_of(messages))
+    assert len(decoded.unknown) == 1000
+    assert decoded.counters.unknown == 1500
+    ((index, fault),) = decoded.faults
+    assert (index, fault.kind) == (999, ExceptionKind.UNKNOWN_TAG)
+    assert "further ones are only counted" in fault.cause
+    again = host.decode(batch_of(messages))
+    assert (again.unknown, again.faults, again.counters.unknown) == ([], [], 1500)
 
 
 def poison(good_every: int = 3, messages: int = 900) -> list[RawReading]:

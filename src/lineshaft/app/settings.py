@@ -106,7 +106,7 @@ class LakeSettings(LakePolicy, frozen=True, kw_only=True, forbid_unknown_fields=
 class TelemetrySettings(_Section, frozen=True, kw_only=True):
     """tags, rules, payloads   files: tag list, rules, and maps of foreign payloads
     sparkplug_host          id under which this node tells edge nodes that it is there; empty: it does not
-    most_messages_per_s     of one topic; what is beyond is counted and not looked into. 0: any number
+    most_messages_per_s     of one topic by QoS 0, over 10 s; what is beyond is only counted. 0: any number
     sources                 devices, gateways and brokers that are asked for values, by name
     """
 

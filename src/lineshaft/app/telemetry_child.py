@@ -26,7 +26,7 @@ from lineshaft.app.settings import (
     load_settings,
     store_url,
 )
-from lineshaft.backbone import Backbone, MqttTls
+from lineshaft.backbone import RAW, Backbone, MqttTls
 from lineshaft.core.clock import SystemClock
 from lineshaft.core.errors import ConfigError, TransientFault
 from lineshaft.core.ports import RawSource
@@ -214,6 +214,7 @@ def _rules(plant: PlantTelemetry, telemetry: TelemetrySettings) -> Rules:
         _CLOCK,
         host=telemetry.sparkplug_host,
         most_messages_per_s=telemetry.most_messages_per_s,
+        lossy=frozenset([RAW]),
     )
     return Rules(plant.rules.tags, decoder, ColumnarEvaluation(plant.rules))
 

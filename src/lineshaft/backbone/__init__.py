@@ -17,13 +17,14 @@ from lineshaft.backbone.raw_sink import RawSink
 from lineshaft.backbone.server import NatsServer
 from lineshaft.backbone.server_config import MqttUser
 from lineshaft.backbone.server_state import credentials
-from lineshaft.backbone.streams import ADVISORIES, DEAD, MQTT_MESSAGES, SOURCES, stream_of
+from lineshaft.backbone.streams import ADVISORIES, DEAD, MQTT_MESSAGES, RAW, SOURCES, stream_of
 from lineshaft.core.mqtt_packets import Will
 
 __all__ = [
     "ADVISORIES",
     "DEAD",
     "MQTT_MESSAGES",
+    "RAW",
     "SOURCES",
     "Backbone",
     "Connection",

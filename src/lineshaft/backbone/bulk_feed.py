@@ -49,9 +49,9 @@ class BulkFeed:
     """Use from one task: `open`, then `wait` and `take` for ever, then `close`.
 
     last      of the last message taken: its sequence
-    created   of the stream that it is counted in; with "/1", "/2"... where the stream lost its newest messages
-              and gives their numbers again, so that no number is told twice
-    last_us   of the same: when it was stored, µs since 1970 UTC; 0: not known
+    created   of the stream that it is counted in; with "/1", "/2"... after the stream lost its newest
+              messages: it gives their numbers again
+    last_us   of the last message: when it was stored, µs since 1970 UTC; 0: not known
     skipped   messages left out because of their headers
     """
 

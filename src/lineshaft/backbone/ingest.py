@@ -15,6 +15,7 @@ All are read by a `BulkFeed`. What is `done` is forgotten, see `Forgetting`; `LS
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -34,6 +35,7 @@ from lineshaft.core.values import RawBatch
 __all__ = ["MqttIngest", "declare_interest", "withdraw_interest"]
 
 _log = structlog.get_logger(__name__)
+_FORMER_DURABLE = "ls-ingest-qos1"  # acknowledged each message alone, which cannot be changed
 _MQTT_PREFIX = "$MQTT.msgs."
 _TESTED_SERVER = "2.15.1"
 _RETRY_S = 0.2
@@ -58,6 +60,8 @@ async def declare_interest(connection: Connection, topic_filters: Sequence[str])
         )
     before = await _waiting(connection)
     await declare_consumer(connection, MQTT_MESSAGES, _marker(_listener_subjects(topic_filters)))
+    with contextlib.suppress(ApiRefused):
+        await connection.api(f"CONSUMER.DELETE.{MQTT_MESSAGES}.{_FORMER_DURABLE}")
     after = await _waiting(connection)
     if after < before:
         _log.warning(
@@ -94,7 +98,8 @@ class MqttIngest:
         max_messages: int = 8192,
     ) -> None:
         """connect: makes the connection that messages come by, so that no flood of them sits before other
-        traffic, and the one by which they are forgotten; max_wait_ms: how long messages gather after the first; max_messages: asked for at once"""
+        traffic, and the one by which they are forgotten; max_wait_ms: how long messages gather after the
+        first; max_messages: asked for at once"""
         self._connection = connection
         self._connect = connect
         self._topic_filters = list(topic_filters)
@@ -223,7 +228,12 @@ async def _patiently(ask: Callable[[], Awaitable[_T]]) -> _T:
 
 
 def _marker(subjects: Sequence[str]) -> dict[str, Any]:
-    return {"durable_name": QOS1_DURABLE, "filter_subjects": list(subjects), "headers_only": True, "ack_policy": "all"}
+    return {
+        "durable_name": QOS1_DURABLE,
+        "filter_subjects": list(subjects),
+        "headers_only": True,
+        "ack_policy": "all",
+    }
 
 
 def _listener_subjects(topic_filters: Sequence[str]) -> list[str]:

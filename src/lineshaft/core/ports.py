@@ -142,7 +142,8 @@ class EventPublisher(Protocol):
 class StreamPosition(msgspec.Struct, frozen=True):
     """The place of a message. created: when the stream was made, as the server tells; a stream that is made
     anew counts from 1 again. stored_us: when the message was stored, as RawBatch has it, 0 where that is not
-    known; a server that lost its newest messages gives their numbers to others: `created` differs from then on."""
+    known; a server that lost its newest messages gives their numbers to others: `created` differs from then.
+    """
 
     sequence: int
     created: str = ""

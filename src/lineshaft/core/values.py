@@ -224,10 +224,12 @@ class ExceptionKind(StrEnum):
     TECHNICAL_FAULT = "technical_fault"
     DEAD_LETTER = "dead_letter"
     DEVICE_VIOLATION = "device_violation"
+    FLOOD = "flood"
 
 
 class ExceptionRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """Something a person has to look at. Same kind, source and cause: one row that counts.
+    """Something a person has to look at. Same kind, plant, source and cause: one row that counts, with the
+    newest payload, where devices repeat themselves; anything else has a row for each `ref`.
 
     source    topic, webhook, event type, operation or process that it came from
     owner     the desk that decides, e.g. `maintenance`, `plant-engineering`

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, case, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lineshaft.core.clock import Clock, rfc3339
 from lineshaft.core.ids import business_key
 from lineshaft.core.values import ExceptionRecord
-from lineshaft.ledger.exception_rows import Envelope, ExceptionState
+from lineshaft.ledger.exception_rows import REPEATED, Envelope, ExceptionState
 from lineshaft.store import Store
 from lineshaft.store.schema import exceptions
 
@@ -36,7 +36,8 @@ class Desk:
         await self._store.write(unit)
 
     def add(self, connection: Connection, record: ExceptionRecord) -> None:
-        """Inside a unit of work. Seen again: the count, the last time and the last payload change.
+        """Inside a unit of work. Seen again: the count, the last time and the last payload change, and a
+        correction of a payload before that is of no use any more.
 
         What a redrive went out as and is reported now opens the exception that was redriven, not another.
         """
@@ -52,15 +53,20 @@ class Desk:
             changes = again | {"cause": record.cause, "owner": record.owner}
             if connection.execute(update(exceptions).where(redriven).values(changes)).rowcount:
                 return
-        kept = _kept(record)
+        kept = _kept(record) | {"cause": record.cause, "ref": record.ref}
+        which = "" if record.kind in REPEATED else record.ref
+        if record.kind in REPEATED:
+            its_own = exceptions.c.corrected == kept["payload"]
+            again |= {
+                "corrected": case((its_own, exceptions.c.corrected), else_=b""),
+                "revision": case((its_own, exceptions.c.revision), else_=0),
+            }
         row: dict[str, Any] = {
-            "exception_id": business_key(record.kind, record.plant, record.source, record.cause, record.ref),
+            "exception_id": business_key(record.kind, record.plant, record.source, record.cause, which),
             "kind": record.kind,
             "plant": record.plant,
             "source": record.source,
             "owner": record.owner,
-            "cause": record.cause,
-            "ref": record.ref,
             "correlation_id": record.correlation_id,
             "state": ExceptionState.OPEN,
             "first_at": now,

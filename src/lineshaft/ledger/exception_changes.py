@@ -12,7 +12,7 @@ from lineshaft.core.errors import PermanentFault
 from lineshaft.core.values import Event
 from lineshaft.ledger.audit import Audit, AuditEntry
 from lineshaft.ledger.corrections import Carrier, carrier_of
-from lineshaft.ledger.exception_rows import ExceptionRow, ExceptionState
+from lineshaft.ledger.exception_rows import REPEATED, ExceptionRow, ExceptionState
 from lineshaft.store import Outbox, Store
 from lineshaft.store.schema import exceptions
 
@@ -112,19 +112,23 @@ def _as_read(row: ExceptionRow) -> ColumnElement[bool]:
 
 
 def _absorb(connection: Connection, row: ExceptionRow, ref: str) -> None:
-    """What was sent may be reported before we know what it was sent as: as an exception of its own."""
-    theirs = (exceptions.c.ref == ref) & (exceptions.c.exception_id != row.exception_id)
-    found = connection.execute(
-        select(func.min(exceptions.c.cause), func.sum(exceptions.c.count)).where(theirs)
-    ).one()
-    cause, count = found
-    if cause is not None:
-        connection.execute(delete(exceptions).where(theirs))
-        connection.execute(
-            update(exceptions)
-            .where(exceptions.c.exception_id == row.exception_id)
-            .values(state=ExceptionState.OPEN, cause=cause, count=exceptions.c.count + int(count))
-        )
+    """What was sent may be reported before we know what it was sent as: as this exception again, which then
+    stays open; or as another, which is then part of this one, unless it counts other messages, too."""
+    ours = exceptions.c.exception_id == row.exception_id
+    seen_again = ours & exceptions.c.kind.in_(REPEATED) & (exceptions.c.count > row.count)
+    connection.execute(update(exceptions).where(seen_again).values(state=ExceptionState.OPEN))
+    theirs = (exceptions.c.ref == ref) & ~ours
+    cause = connection.execute(select(func.min(exceptions.c.cause)).where(theirs)).scalar()
+    if cause is None:
+        return
+    alone = theirs & (exceptions.c.kind.not_in(REPEATED) | (exceptions.c.count == 1))
+    count = connection.execute(select(func.sum(exceptions.c.count)).where(alone)).scalar() or 1
+    connection.execute(delete(exceptions).where(alone))
+    connection.execute(
+        update(exceptions)
+        .where(ours)
+        .values(state=ExceptionState.OPEN, cause=cause, count=exceptions.c.count + int(count))
+    )
 
 
 def _entry(row: ExceptionRow, action: str, by: str, reason: str, detail: Mapping[str, Any]) -> AuditEntry:

@@ -17,6 +17,7 @@ from lineshaft.store.schema import exceptions
 __all__ = [
     "GROUPS",
     "LIGHT",
+    "REPEATED",
     "Chosen",
     "Envelope",
     "ExceptionRow",
@@ -31,6 +32,16 @@ _ID_LENGTH = 36
 _HEAVY = ("payload", "corrected", "envelope")
 LIGHT = [column for column in exceptions.columns if column.name not in _HEAVY]
 """What lists show: all but payloads."""
+
+REPEATED = frozenset(
+    {
+        ExceptionKind.MALFORMED_READING,
+        ExceptionKind.UNKNOWN_TAG,
+        ExceptionKind.FLOOD,
+        ExceptionKind.DEVICE_VIOLATION,
+    }
+)
+"""What a device does again and again until somebody corrects it: one row, whichever message it was."""
 
 
 class ExceptionState(StrEnum):

@@ -47,7 +47,9 @@ class Decoder:
     asked for the pace of requests for rebirth only.
 
     host                 id of this Sparkplug host application, where it has one
-    most_messages_per_s  of one topic; what is beyond is not looked into. 0: any number
+    lossy                streams whose messages may be lost by what they promise
+    most_messages_per_s  of one topic of these, counted over 10 s; what is beyond is not looked into. 0: any
+                         number
     """
 
     def __init__(
@@ -59,11 +61,12 @@ class Decoder:
         host: str = "",
         reorder_s: float = 2.0,
         most_messages_per_s: int = MOST_PER_S,
+        lossy: frozenset[str] = frozenset(),
     ) -> None:
         self._bindings = Bindings(tags)
         self._notes = Notes()
         self._maps = maps
-        self._floods = Floods(most_messages_per_s, self._is_known)
+        self._floods = Floods(most_messages_per_s, lossy, self._is_known)
         self._host = host
         devices = self._bindings.devices
         if maps is not None:

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lineshaft.core.values import RawReading
+from lineshaft.core.values import ExceptionKind, RawReading
+from lineshaft.telemetry.decoder import Decoder
 from tests.telemetry.messages import batch_of, decoder, pieces, seen, tags_of
 from tests.telemetry.plant import at
 
 TAGS = tags_of(("A", "plant/a", ""), ("B", "plant/b", ""))
-MOST = 5
+PER_S = 1
+MOST = 10 * PER_S
 
 
 def sent(topic: str, second: float, value: float) -> RawReading:
@@ -21,35 +23,56 @@ def flood(topic: str, second: float, count: int) -> list[RawReading]:
     return [sent(topic, second + number / 1000, number) for number in range(count)]
 
 
-def values(raws: Sequence[RawReading], most: int = MOST) -> list[tuple[str, float | None]]:
-    decoded = decoder(TAGS, most_messages_per_s=most).decode(batch_of(raws))
+def limited(per_s: int = PER_S, stream: str = "RAW") -> Decoder:
+    """stream: the lossy one; all batches here are of RAW"""
+    return decoder(TAGS, most_messages_per_s=per_s, lossy=frozenset([stream]))
+
+
+def values(raws: Sequence[RawReading], per_s: int = PER_S) -> list[tuple[str, float | None]]:
+    decoded = limited(per_s).decode(batch_of(raws))
     return [(one.tag, one.value) for one in seen(decoded, TAGS)]
 
 
 def test_what_is_beyond_is_counted_and_told_once() -> None:
     good = [sent("plant/b", 0.5, 7)]
-    decoded = decoder(TAGS, most_messages_per_s=MOST).decode(batch_of([*flood("plant/a", 0, 20), *good]))
+    decoded = limited().decode(batch_of([*flood("plant/a", 0, 20), *good]))
     assert [(one.tag, one.value) for one in seen(decoded, TAGS)] == [
         *(("A", number) for number in range(MOST)),
         ("B", 7),
     ]
     assert decoded.counters.overlooked == 20 - MOST
-    assert [(index, "plant/a" in fault.cause) for index, fault in decoded.faults] == [(MOST, True)]
+    ((index, fault),) = decoded.faults
+    assert (index, fault.kind) == (MOST, ExceptionKind.FLOOD)
+    assert "more than 10 messages came on plant/a in 10 s" in fault.cause
+    assert "raise telemetry.most_messages_per_s, which is 1" in fault.cause
 
 
-def test_the_next_second_is_a_new_one_and_not_told_again() -> None:
-    host = decoder(TAGS, most_messages_per_s=MOST)
-    faults = [len(host.decode(batch_of(flood("plant/a", second, 20))).faults) for second in (0, 1, 2, 10, 11)]
+def test_ten_seconds_later_it_may_send_again_and_what_goes_on_is_not_told_again() -> None:
+    host = limited()
+    faults = [
+        len(host.decode(batch_of(flood("plant/a", second, 20))).faults) for second in (0, 10, 20, 50, 60)
+    ]
     assert faults == [1, 0, 0, 1, 0]
-    assert len(values([*flood("plant/a", 0, 20), *flood("plant/a", 1, 3)])) == MOST + 3
+    assert len(values([*flood("plant/a", 0, 20), *flood("plant/a", 9, 3)])) == MOST
+    assert len(values([*flood("plant/a", 0, 20), *flood("plant/a", 10, 3)])) == MOST + 3
+
+
+def test_a_burst_within_what_ten_seconds_allow_is_read() -> None:
+    assert len(values(flood("plant/a", 0, MOST))) == MOST
+
+
+def test_what_was_acknowledged_is_read_however_much_it_is() -> None:
+    decoded = limited(stream="ANOTHER").decode(batch_of(flood("plant/a", 0, 50)))
+    assert len(seen(decoded, TAGS)) == 50
+    assert (decoded.faults, decoded.counters.overlooked) == ([], 0)
 
 
 def test_zero_is_any_number() -> None:
-    assert len(values(flood("plant/a", 0, 50), most=0)) == 50
+    assert len(values(flood("plant/a", 0, 50), per_s=0)) == 50
 
 
 def test_topics_that_no_tag_knows_are_cut_too_and_not_saved() -> None:
-    host = decoder(TAGS, most_messages_per_s=MOST)
+    host = limited()
     decoded = host.decode(batch_of(flood("plant/unheard-of", 0, 20)))
     assert decoded.counters.unknown == MOST
     assert not any(b"unheard-of" in data for data in host.saved().values())
@@ -62,12 +85,12 @@ _MESSAGES = st.lists(st.tuples(st.sampled_from(["plant/a", "plant/b"]), st.boole
 def test_batches_and_restarts_decide_nothing(messages: list[tuple[str, bool]], cuts: list[int]) -> None:
     raws, second = [], 0
     for number, (topic, later) in enumerate(messages):
-        second += later and number % 7 == 0
+        second += 10 if later and number % 7 == 0 else 0
         raws.append(sent(topic, second + number / 1000, number))
-    parts, host = [], decoder(TAGS, most_messages_per_s=MOST)
+    parts, host = [], limited()
     for batch in pieces(raws, cuts):
         parts += [(one.tag, one.value) for one in seen(host.decode(batch), TAGS)]
-        again = decoder(TAGS, most_messages_per_s=MOST)
+        again = limited()
         again.restore(host.saved())
         host = again
     assert parts == values(raws)

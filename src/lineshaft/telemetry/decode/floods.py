@@ -1,5 +1,5 @@
-"""A topic on which more comes than any device has to say: the rest of each window is counted, and not looked
-into, so that the devices beside it are not kept waiting."""
+"""A topic on which more comes than any device has to say: the rest is counted, and not looked into, so that
+the devices beside it are not kept waiting. Only where messages may be lost: what was acknowledged is read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import pairwise
 import msgspec
 import numpy as np
 
-from lineshaft.core.values import RawBatch
+from lineshaft.core.values import ExceptionKind, RawBatch
 from lineshaft.telemetry.decode.notes import Notes
 from lineshaft.telemetry.decode.sample import Fault, shown
 from lineshaft.telemetry.state import read_state
@@ -18,12 +18,14 @@ from lineshaft.telemetry.state import read_state
 __all__ = ["MOST_PER_S", "Floods"]
 
 MOST_PER_S = 20_000
+_WINDOW_S = 10  # a loaded server stores in bursts
 _STATE = "decode/flooded"
 
 
 class _Window(msgspec.Struct):
-    """Of one stream the window in which its last message was stored, s since 1970, and what came in it.
+    """Of one stream what came in the window in which its last message was stored.
 
+    at        of windows since 1970
     sure      so many more messages come before a topic can be beyond what it may send
     came      messages by topic, without those of the batches in `uncounted`
     flooded   topics on which too many came; before: in the window before this one
@@ -46,20 +48,23 @@ class Floods:
     """Counted by the window in which the backbone stored a message, and saved, so that the same messages are
     looked into whatever the batches.
 
-    most      messages of one topic in a second; 0: any number
-    is_known  whether readings can come of a topic: what came on others is not saved
+    most_per_s  messages of one topic, counted over a window; 0: any number
+    lossy       names of the streams where this applies
+    is_known    whether readings can come of a topic: what came on others is not saved
     """
 
-    def __init__(self, most: int, is_known: Callable[[str], bool]) -> None:
-        self._most = most
+    def __init__(self, most_per_s: int, lossy: frozenset[str], is_known: Callable[[str], bool]) -> None:
+        self._most_per_s = most_per_s
+        self._most = most_per_s * _WINDOW_S
+        self._lossy = lossy
         self._is_known = is_known
         self._windows: dict[str, _Window] = {}
 
     def looked_into(self, batch: RawBatch, notes: Notes) -> bytearray | None:
         """For each message 1, or 0 where it is beyond what its topic may send; None where none is."""
-        if not self._most or not len(batch):
+        if not self._most or batch.stream not in self._lossy or not len(batch):
             return None
-        ats = np.array(batch.stored_us, np.int64) // 1_000_000
+        ats = np.array(batch.stored_us, np.int64) // (_WINDOW_S * 1_000_000)
         borders = [0, *(np.flatnonzero(np.diff(ats)) + 1).tolist(), len(batch)]
         kept: bytearray | None = None
         for start, stop in pairwise(borders):
@@ -106,7 +111,7 @@ class Floods:
                 notes.counters.overlooked += 1
         for topic, index in first.items():
             if topic not in window.before and topic not in window.flooded:
-                notes.faults.append((index, Fault(_flooded(topic, self._most))))
+                notes.faults.append((index, self._fault(topic)))
             window.flooded.add(topic)
 
     def saved(self) -> dict[str, bytes]:
@@ -126,9 +131,10 @@ class Floods:
             for stream, (at, came) in windows.items()
         }
 
-
-def _flooded(topic: str, most: int) -> str:
-    return (
-        f"more than {most:,} messages came on {shown(topic)} in a window: what is beyond is only counted; "
-        "correct the device, or raise telemetry.most_messages_per_s"
-    )
+    def _fault(self, topic: str) -> Fault:
+        cause = (
+            f"more than {self._most:,} messages came on {shown(topic)} in {_WINDOW_S} s: what is beyond is "
+            "only counted; correct the device, or raise telemetry.most_messages_per_s, which is "
+            f"{self._most_per_s:,}"
+        )
+        return Fault(cause, kind=ExceptionKind.FLOOD)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from lineshaft.core.values import RawBatch
+from lineshaft.core.values import ExceptionKind, RawBatch
 from lineshaft.telemetry.decode.sample import MAX_PAYLOAD_BYTES, Fault, shown
 from lineshaft.telemetry.state import read_state
 
@@ -15,9 +15,13 @@ __all__ = ["BUDGET", "DecodeCounters", "Notes"]
 
 BUDGET = 100
 _STATE = "decode/poisoned"
-_UNKNOWN_CAP = 10_000
+_UNKNOWN_CAP = 1_000
 _FAULTS_A_MESSAGE = 20
 _BYTES_EACH = 4096
+_TOO_MANY_UNKNOWN = (
+    f"{_UNKNOWN_CAP:,} topics and metrics that are not in the tag list were told of since telemetry started: "
+    "further ones are only counted; add them, or stop them"
+)
 
 
 class DecodeCounters(msgspec.Struct):
@@ -88,11 +92,13 @@ class Notes:
         self.faults += [(message, fault) for fault in told]
 
     def unbound(self, message: int, address: str, metric: str, count: int = 1) -> None:
-        """Values without a tag: told once per address and metric in the life of the process."""
+        """Values without a tag: the first are told, once per address and metric, until the process ends."""
         self.counters.unknown += count
         if (address, metric) not in self._known and len(self._known) < _UNKNOWN_CAP:
             self._known.add((address, metric))
             self.unknown.append((message, address, metric))
+            if len(self._known) == _UNKNOWN_CAP:
+                self.faults.append((message, Fault(_TOO_MANY_UNKNOWN, kind=ExceptionKind.UNKNOWN_TAG)))
 
     def saved(self) -> dict[str, bytes]:
         self._spent = {address: spent for address, spent in self._spent.items() if spent[0] >= self._latest}
