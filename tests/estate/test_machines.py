@@ -28,8 +28,8 @@ from lineshaft.connectors.calendar import CalendarConnector
 from lineshaft.core.ports import CallContext
 from lineshaft.core.yamlfile import YamlFile
 from lineshaft.model.calendar import EquipmentPeriod
-from lineshaft.telemetry import sparkplug_b_pb2
 from lineshaft.telemetry.rules.rule_set import read_rules
+from lineshaft.telemetry.sparkplug import sparkplug_b_pb2
 from lineshaft.telemetry.tags import read_tags
 
 LEIPZIG = Path(__file__).parents[2] / "estate/plants/leipzig"

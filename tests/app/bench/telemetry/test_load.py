@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from lineshaft.app.bench.telemetry.load import LIMIT, PER_MESSAGE, RELEASE, Load, Shape, births, make_load
-from lineshaft.telemetry import sparkplug_b_pb2 as pb
+from lineshaft.telemetry.sparkplug import sparkplug_b_pb2 as pb
 
 BEGUN_MS = 1_795_260_000_123
 COUNTS = {Shape.SINGLE: 40_000, Shape.BATCHES: 6_000, Shape.SPARKPLUG: 2_000}
