@@ -13,7 +13,7 @@ import structlog
 
 from estate.chaos.run import run_chaos
 from estate.erp.books import Row
-from estate.running import ASSET, SEAL_KIT, RunningEstate
+from estate.running import SEAL_KIT, RunningEstate
 from estate.scenarios import disturbances
 from estate.scenarios.demo import play
 from estate.scenarios.protocol import Protocol, StepFailed
@@ -238,15 +238,17 @@ async def _completed(estate: RunningEstate, protocol: Protocol) -> None:
 
 
 async def _explained(variant: str, estate: RunningEstate, protocol: Protocol) -> None:
-    """From ERP's document number back to the device reading."""
-    documents = await _documents(estate)
-    number = ASSET if variant == "open-order" else documents["labour_costs"][0]
+    """From the number of the story's last document back to the device reading."""
+    if variant == "open-order":
+        number = str(estate.cmms.effect_rows()["notes"][0]["note_no"])
+    else:
+        number = (await _documents(estate))["labour_costs"][0]
     kinds = {"reading", "event", "process", "step", "call", "document"}
 
-    async def whole() -> set[str]:
+    async def whole() -> bool:
         stories = (await estate.reads.trace(number))["stories"]
-        found = {node["kind"] for node in stories[0]["nodes"]} if stories else set()
-        return found if kinds <= found else set()
+        found = [{node["kind"] for node in story["nodes"]} for story in stories]
+        return len(found) == 1 and kinds <= found[0]
 
     await protocol.until(f"the trace of {number} leads from the device reading to the document", whole)
 

@@ -14,7 +14,7 @@ from lineshaft.backbone import ADVISORIES, Backbone, Consumer, DeadLetter, Redel
 from lineshaft.core.errors import BusinessFault, ContractViolation, PermanentFault, TransientFault
 from lineshaft.core.values import Event, RawBatch
 
-from .conftest import event, kill_server, message_count, until
+from .conftest import event, kill_server, until
 
 STREAM = "LS_TRANSACTIONAL"
 QUICK = Redelivery(ack_wait_s=1.0, backoff_s=(0.05,), max_deliveries=4, unexpected_attempts=3)
@@ -396,15 +396,3 @@ async def test_a_deleted_durable_is_declared_again(backbone: Backbone) -> None:
         await backbone.connection.api(f"CONSUMER.DELETE.{STREAM}.orders")
         await backbone.publisher.publish([event(2)])
         await until(lambda: "e-2" in seen)
-
-
-async def test_replay_from_a_time_or_a_sequence_leaves_no_trace(backbone: Backbone) -> None:
-    await backbone.publisher.publish([event(number) for number in range(10)])
-    everything = [each async for each in backbone.replay(STREAM)]
-    assert [each.sequence for each in everything] == list(range(1, 11))
-    assert [each.sequence async for each in backbone.replay(STREAM, from_sequence=8)] == [8, 9, 10]
-    since = everything[5].stored_at
-    assert [each.sequence async for each in backbone.replay(STREAM, since=since)][-5:] == list(range(6, 11))
-    info = await backbone.connection.api(f"STREAM.INFO.{STREAM}")
-    assert info["state"]["consumer_count"] == 0
-    assert await message_count(backbone, STREAM) == 10

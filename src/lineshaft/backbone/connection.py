@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 import msgspec
@@ -46,7 +46,7 @@ class Connection:
         self._client = client
         self.connected = asyncio.Event()
         self.reconnects = 0
-        self._on_lost: list[Callable[[], None]] = []
+        self._on_lost: list[Callable[[], object]] = []
         self._on_reconnect: list[Callable[[], None]] = []
 
     @classmethod
@@ -125,7 +125,7 @@ class Connection:
         """Bytes that one message may have, headers included."""
         return int(self._client.max_payload)
 
-    def when_lost(self, react: Callable[[], None]) -> Callable[[], None]:
+    def when_lost(self, react: Callable[[], object]) -> Callable[[], None]:
         """Call `react` at every loss of the connection; returns how to end that."""
         self._on_lost.append(react)
         return lambda: self._on_lost.remove(react)
@@ -170,12 +170,14 @@ class Connection:
     async def api(
         self, operation: str, request: Mapping[str, object] | None = None, *, timeout_s: float = 5.0
     ) -> dict[str, Any]:
-        """Ask the JetStream API, e.g. `STREAM.INFO.LS_RAW`; patient while JetStream is still starting.
+        """Ask the JetStream API, e.g. `STREAM.INFO.LS_RAW`; patient while the server is starting again: what
+        was asked of one that died is asked once more.
 
         raises  ApiRefused when it says no, TransientFault when it does not answer
         """
         body = msgspec.json.encode(request) if request is not None else b""
-        answer: dict[str, Any] = msgspec.json.decode(await self._ask(f"$JS.API.{operation}", body, timeout_s))
+        reply = await self._ask(f"$JS.API.{operation}", body, timeout_s, repeatable=True)
+        answer: dict[str, Any] = msgspec.json.decode(reply)
         error = answer.get("error")
         if error is not None:
             code = int(error.get("code", 0))
@@ -214,14 +216,26 @@ class Connection:
         return int(answer["seq"])
 
     async def _ask(
-        self, subject: str, body: bytes, timeout_s: float, headers: dict[str, str] | None = None
+        self,
+        subject: str,
+        body: bytes,
+        timeout_s: float,
+        headers: dict[str, str] | None = None,
+        *,
+        repeatable: bool = False,
     ) -> bytes:
+        """repeatable: asked again where the connection is lost before the answer"""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
         while True:
             try:
+                if not self._client.is_closed:
+                    async with asyncio.timeout_at(deadline):
+                        await self.connected.wait()
                 left_s = max(0.05, deadline - loop.time())
-                reply = await self._client.request(subject, body, timeout=left_s, headers=headers)
+                reply = await self._unless_lost(
+                    self._client.request(subject, body, timeout=left_s, headers=headers)
+                )
                 return bytes(reply.data)
             except nats.errors.NoRespondersError as error:
                 if loop.time() + 0.05 >= deadline:
@@ -230,7 +244,25 @@ class Connection:
                     ) from error
                 await asyncio.sleep(0.05)
             except (nats.errors.Error, OSError, TimeoutError) as error:
+                if repeatable and isinstance(error, nats.errors.ConnectionReconnectingError):
+                    continue
                 raise as_fault(error, f"request {subject}") from error
+
+    async def _unless_lost(self, request: Coroutine[Any, Any, Msg]) -> Msg:
+        """An answer cannot come any more over a connection that is lost.
+
+        raises  ConnectionReconnectingError
+        """
+        asking = asyncio.ensure_future(request)
+        forget = self.when_lost(asking.cancel)
+        try:
+            await asyncio.wait([asking])
+        finally:
+            forget()
+            asking.cancel()
+        if asking.cancelled():
+            raise nats.errors.ConnectionReconnectingError
+        return asking.result()
 
     async def round_trip_ms(self) -> float:
         """raises  TransientFault when no server answers within 2 s"""

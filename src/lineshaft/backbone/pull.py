@@ -56,6 +56,16 @@ class Delivery:
         return int(self._tokens[3])
 
     @property
+    def turn(self) -> int:
+        """The how manieth delivery of its consumer it is; a gap: some were lost on their way."""
+        return int(self._tokens[4])
+
+    @property
+    def pending(self) -> int:
+        """How many messages its consumer had not delivered at all by then."""
+        return int(self._tokens[6])
+
+    @property
     def stored_at(self) -> datetime:
         """UTC, cut to the microsecond, so that a replay since this moment includes the message."""
         return _EPOCH + timedelta(microseconds=int(self._tokens[5]) // 1000)
