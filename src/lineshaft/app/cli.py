@@ -25,6 +25,7 @@ from lineshaft.app.log import log_to_stderr
 from lineshaft.app.node import Node
 from lineshaft.app.plant_data import read_plant
 from lineshaft.app.processes_cli import processes
+from lineshaft.app.quick_loop import quick_loop
 from lineshaft.app.retention import retention_command
 from lineshaft.app.scenarios import ScenarioResult, ScenarioStep, chosen_scenario, load_scenarios
 from lineshaft.app.settings import load_settings, store_url
@@ -91,7 +92,7 @@ def run(config: ConfigOption = None) -> None:
     """Run this node until Ctrl-C: backbone, telemetry, processes, calls, console."""
     plant = read_plant(settings_path(config), SystemClock())
     stop = asyncio.Event()
-    run_async(_until_signal(Node(plant).run(stop), stop))
+    run_async(_until_signal(Node(plant).run(stop), stop), new_loop=quick_loop())
 
 
 @app.command()

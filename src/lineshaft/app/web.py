@@ -38,6 +38,8 @@ class WebServer:
                 f"the console cannot listen on {host}:{port}: {error.strerror}",
                 hint="set console.port in the settings; 0 takes any free port",
             ) from error
+        # connections inherit it; else the body of an answer waits 40 ms for the ACK of its head
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         bound = self._socket.getsockname()
         self._host, self._bound = host, bound[0]
         self.url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '') else host}:{bound[1]}"  # noqa: S104

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import ssl
 import zlib
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 import httptools
+from aiohappyeyeballs import start_connection
 
 __all__ = ["Answer", "Connections", "LostAnswer", "Progress", "TooLong", "Unsendable", "request_head"]
 
@@ -124,13 +126,20 @@ class Connections:
         return None
 
     async def _opened(self) -> _Connection:
-        _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: _Connection(self._max_answer_bytes),
-            self._host,
-            self._port,
-            ssl=self._tls,
-            happy_eyeballs_delay=_SECOND_ADDRESS_AFTER_S,
-        )
+        loop = asyncio.get_running_loop()
+        addresses = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+        # not by the loop's own means: uvloop has none
+        opened = await start_connection(addresses, happy_eyeballs_delay=_SECOND_ADDRESS_AFTER_S)
+        try:
+            _, connection = await loop.create_connection(
+                lambda: _Connection(self._max_answer_bytes),
+                sock=opened,
+                ssl=self._tls,
+                server_hostname=self._host if self._tls else None,
+            )
+        except BaseException:
+            opened.close()
+            raise
         return connection
 
     def _keep(self, connection: _Connection) -> None:
