@@ -8,7 +8,6 @@ import ctypes
 import os
 import secrets
 import signal
-import socket
 import sys
 from asyncio.subprocess import Process
 from collections.abc import Mapping
@@ -18,20 +17,15 @@ import msgspec
 import yaml
 
 from estate.plant import ENTERPRISE, PLANT
-from lineshaft.app.node import NodeAddress
+from lineshaft.app.node_address import NodeAddress
+from lineshaft.backbone.server_state import free_port
 from lineshaft.core.errors import TransientFault
 
-__all__ = ["Product", "free_port"]
+__all__ = ["Product"]
 
 _PLANT_FILES = Path(__file__).parent / "plants" / "leipzig"
-_START_S = 60.0
+_START_S = 120.0
 _PR_SET_PDEATHSIG = 1
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Product:

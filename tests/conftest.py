@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +16,15 @@ from lineshaft.store.schema import METADATA
 from tests.databases import Postgres, PostgresDidNotStart
 
 Reopen = Callable[[], Store]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile once, not in each of the hundreds of processes that tests start: where nothing may be written
+    beside the sources, the bytecode goes into a folder that is gone afterwards."""
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        compiled = tempfile.TemporaryDirectory(prefix="lineshaft-bytecode-", ignore_cleanup_errors=True)
+        os.environ["PYTHONPYCACHEPREFIX"] = compiled.name
+        config.add_cleanup(compiled.cleanup)
 
 
 @pytest.fixture(scope="session")

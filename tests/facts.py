@@ -5,6 +5,10 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+import msgspec
+
+from lineshaft.contracts.catalogue import CAPABILITIES, EVENTS
+from lineshaft.contracts.examples import example_of
 from lineshaft.core.quantity import Quantity
 from lineshaft.core.values import Value
 from lineshaft.model.aggregates import CountAggregate, ReadingsAggregate
@@ -18,6 +22,7 @@ from lineshaft.model.counting import (
     OperationsRequestState,
 )
 from lineshaft.model.downtime import ClassifiedStop, StopClass, StopReason, StopRef
+from lineshaft.model.entities import ENTITIES
 from lineshaft.model.equipment_state import Downtime, PackMLState, StateChange, UnitMode
 from lineshaft.model.finance import CostPosting, LabourPosting
 from lineshaft.model.inventory import (
@@ -402,3 +407,16 @@ VALUES: list[Value] = [
         source_transaction_id="x",
     ),
 ]
+
+
+def _kinds() -> list[type[Value]]:
+    operations = [each for capability in CAPABILITIES.values() for each in capability.operations.values()]
+    return [
+        *(entity.value for entity in ENTITIES.values()),
+        *(contract.data for contract in EVENTS.values()),
+        *(kind for each in operations for kind in (each.request, each.reply)),
+    ]
+
+
+_TOLD = {type(value) for value in VALUES}
+VALUES += [msgspec.convert(example_of(kind), kind) for kind in dict.fromkeys(_kinds()) if kind not in _TOLD]

@@ -6,10 +6,12 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 
-__all__ = ["until"]
+__all__ = ["PATIENCE_S", "until"]
+
+PATIENCE_S = 60.0  # with what comes in a moment, on a machine that has other things to do
 
 
-async def until(condition: Callable[[], bool | Awaitable[bool]], timeout_s: float = 20.0) -> None:
+async def until(condition: Callable[[], object | Awaitable[object]], timeout_s: float = PATIENCE_S) -> None:
     """raises  TimeoutError when the condition does not come to hold"""
     async with asyncio.timeout(timeout_s):
         while True:

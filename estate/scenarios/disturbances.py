@@ -35,11 +35,14 @@ async def around(variant: str, estate: RunningEstate, protocol: Protocol) -> Asy
     if disturb is None:
         yield
         return
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(disturb(estate, protocol))
-        yield
-        if variant == "duplicate":
-            task.cancel()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(disturb(estate, protocol))
+            yield
+            if variant == "duplicate":
+                task.cancel()
+    except ExceptionGroup as faults:
+        raise faults.exceptions[0] from faults
 
 
 async def _restart(estate: RunningEstate, protocol: Protocol) -> None:

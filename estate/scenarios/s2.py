@@ -58,6 +58,7 @@ _BELOW_THRESHOLD = _IN_STOCK | {
 _JOINED = _NOTHING | {"maintenance_requests": 1, "maintenance_orders": 1, "observations": 1}
 _KEPT_RUNS = 5
 _SETTLE_S = 1.5
+_PATIENCE_S = 120.0
 
 
 class PressureBreach:
@@ -144,7 +145,7 @@ class PressureBreach:
         await _completed(estate, protocol)
         await asyncio.sleep(_SETTLE_S)  # time for a second effect to show, should there be one
         if variant == "duplicate":
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await estate.cmms.webhooks.idle.wait()
         protocol.expect("effects counted in the target systems", await estate.effects(), wanted)
         exceptions = await estate.reads.open_exceptions()
@@ -164,14 +165,13 @@ async def _joined(estate: RunningEstate, protocol: Protocol) -> None:
 
 
 async def _maintained(variant: str, estate: RunningEstate, protocol: Protocol) -> None:
-    patience_s = 120.0 if variant in disturbances.AROUND else 40.0
     cmms, inventory = estate.cmms, estate.inventory
 
     async def count(counts: Callable[[], Mapping[str, int]], kind: str) -> int:
         return counts()[kind]
 
     async def until(name: str, counts: Callable[[], Mapping[str, int]], kind: str) -> None:
-        await protocol.until(name, lambda: count(counts, kind), within_s=patience_s)
+        await protocol.until(name, lambda: count(counts, kind), within_s=_PATIENCE_S)
 
     await until("the CMMS has the maintenance request", cmms.effect_counts, "work_requests")
     if variant == "below-threshold":
@@ -195,7 +195,7 @@ async def _maintained(variant: str, estate: RunningEstate, protocol: Protocol) -
         await protocol.until(
             name,
             _patient(rows),
-            within_s=patience_s,
+            within_s=_PATIENCE_S,
             detail=lambda found: ", ".join(str(row["number"]) for row in found),
         )
     await until("the stock balance is synchronised", inventory.effect_counts, "ledger_updates")

@@ -18,6 +18,7 @@ SECRETS = {
     "EDGE_PASSWORD": "g-6",
     "OPCUA_PASSWORD": "o-7",
     "HALL_PASSWORD": "h-8",
+    "PORTAL_WEBHOOK": "whsec_c2VjcmV0IG9mIHRoZSBwb3J0YWwsIDMyIGJ5dGVz",
 }
 
 

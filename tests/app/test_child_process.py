@@ -38,7 +38,7 @@ async def after_three_deaths(orders: Orders) -> tuple[str, Health]:
     desk = Desk()
     child = ChildProcess("tests.app.dying_child", orders, desk.report)
     running = asyncio.create_task(child.run())
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await desk.reported.wait()
     health = await child.health(own_word, heard_at=0.0)
     running.cancel()
@@ -70,13 +70,13 @@ async def test_a_child_that_speaks_again_has_the_word(tmp_path: Path) -> None:
     child = ChildProcess("tests.app.dying_child", Orders("config", str(healed)), desk.report)
     assert await child.health(own_word, heard_at=0.0) == WELL
     running = asyncio.create_task(child.run())
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await desk.reported.wait()
     assert (
         "4 times" in (await child.health(own_word, loop.time())).detail
     )  # dead: what it said does not count
     healed.touch()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (await child.health(own_word, loop.time())) != WELL:  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.02)
     assert (await child.health(own_word, heard_at=0.0)).state is HealthState.STOPPED

@@ -32,7 +32,7 @@ def settings_file(folder: Path, backbone: dict[str, object]) -> Path:
 
 async def running(folder: Path) -> NodeAddress:
     path = folder / "data" / "node.json"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not path.exists():  # noqa: ASYNC110 - another task writes it
             await asyncio.sleep(0.02)
     return msgspec.json.decode(path.read_bytes(), type=NodeAddress)
@@ -89,7 +89,7 @@ async def test_a_part_that_does_not_start_is_told_to_people(tmp_path: Path) -> N
     stop = asyncio.Event()
     node = asyncio.create_task(Node(plant).run(stop))
     address = await running(tmp_path)
-    async with aiohttp.ClientSession() as session, asyncio.timeout(30):
+    async with aiohttp.ClientSession() as session, asyncio.timeout(60):
         found: list[dict[str, str]] = []
         while not found:
             async with session.get(f"{address.console}/api/exceptions") as answer:

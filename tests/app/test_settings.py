@@ -74,7 +74,7 @@ def test_every_error_is_told_at_once_with_its_line_and_the_nearest_name(tmp_path
 
 def test_a_name_like_no_other_is_answered_with_the_known_ones(tmp_path: Path) -> None:
     (finding,) = findings_of(written(tmp_path, LEAST + "console: {zzz: 1}\n"))
-    assert finding == "lineshaft.yaml:4: console.zzz: is unknown; known: host, port"
+    assert finding == "lineshaft.yaml:4: console.zzz: is unknown; known: host, port, tls"
 
 
 def test_a_policy_that_cannot_work_is_told_with_its_lines(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ async def test_a_source_that_fails_ends_no_other_and_begins_anew(tmp_path: Path)
         settings = TelemetrySettings(tags="tags.csv", rules="rules.yaml")
         declared = [device.declared() for device in devices]
         running = asyncio.create_task(run_sources(settings, tmp_path, declared, backbone, "north", stop))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while "active " not in told["buggy"] or len(told["buggy"]) < 2 or refused.made < 2:
                 await asyncio.sleep(0.1)
                 for device in devices:

@@ -100,3 +100,28 @@ def test_both_need_a_reason(verb: list[str], cli: CliRunner) -> None:
     assert isinstance(refused, PermanentFault)
     assert str(refused) == "a reason is missing (say why, for the audit)"
     assert listed(cli) == before
+
+
+def test_which_system_masters_what_is_told(cli: CliRunner, tmp_path: Path) -> None:
+    mappings = Path(__file__).parents[2] / "estate/plants/leipzig/mappings"
+    options = 'url: "http://127.0.0.1:1", webhook_secret: hush'
+    systems = "".join(
+        f"  {name}: {{connector: rest, options: {{{options}, mapping: {mappings}/{name}.yaml}}}}\n"
+        for name in ("cmms", "inventory")
+    )
+    settings = SETTINGS.partition("systems:")[0] + "systems:\n" + systems
+    path = tmp_path / "lineshaft.yaml"
+    overrides = "{reservation: inventory, stock_balance: {storage_location: inventory}}"
+    path.write_text(f"{settings}authority: {overrides}\n")
+    told = cli.invoke(app, ["systems", "authority", "--json"])
+    assert told.exit_code == 0, told.output
+    rows = {(row["entity"], row["field"]): row["systems"] for row in json.loads(told.stdout)}
+    assert rows["maintenance_order", ""] == ["cmms"]
+    assert rows["reservation", ""] == rows["stock_balance", "storage_location"] == ["inventory"]
+    assert rows["cost_posting", ""] == []
+    assert "not connected" in cli.invoke(app, ["systems", "authority"]).stdout
+    path.write_text(settings + "authority:\n  reservation: cmms\n")
+    with pytest.raises(ConfigError) as refused:
+        cli.invoke(app, ["systems", "authority"], catch_exceptions=False)
+    (finding,) = refused.value.findings
+    assert finding.startswith("lineshaft.yaml:8: authority.reservation cmms is no erp or wms")

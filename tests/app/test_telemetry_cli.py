@@ -139,7 +139,7 @@ async def test_values_and_events_as_they_come(
         )
     )
     shown = ""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         for number in count():  # the first may come before it listens
             later = [(second + 100 * number, bar) for second, bar in BREACH]
             await line.handle(batch_of(pressures(later), 1 + 3 * number))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,9 @@ import pytest
 from lineshaft.backbone import Backbone
 from lineshaft.core.clock import SystemClock
 from lineshaft.core.values import Event, EventClass
+from tests.waiting import until
+
+__all__ = ["TOPICS", "event", "kill_server", "message_count", "until"]
 
 TOPICS = ("plant/#", "spBv1.0/#")
 
@@ -30,13 +32,6 @@ def event(number: int, *, eventclass: EventClass = EventClass.TRANSACTIONAL, dat
         partitionkey="line1",
         correlationid=f"c-{number}",
     )
-
-
-async def until(holds: Callable[[], object], timeout_s: float = 20.0) -> None:
-    """Wait for what other processes and tasks bring about."""
-    async with asyncio.timeout(timeout_s):
-        while not holds():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 def kill_server(backbone: Backbone) -> None:

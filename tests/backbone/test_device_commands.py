@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -30,9 +31,10 @@ async def test_a_command_reaches_devices_now_later_and_as_retained(backbone: Bac
     async with held(backbone.device_commands()) as commands:
         with device(backbone.mqtt_url, "edge1") as edge:
             await edge.ready()
+            granted = threading.Event()
+            edge.client.on_subscribe = lambda *_: granted.set()
             edge.client.subscribe(topic, 1)
-            await until(edge.client.is_connected)
-            await asyncio.sleep(0.1)  # the SUBACK
+            await until(granted.is_set)
             await commands.publish(topic, b"rebirth", qos=0)
             await commands.publish(topic, b"x" * 70_000, qos=1)
             await until(lambda: len(edge.received) == 2)

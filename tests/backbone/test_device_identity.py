@@ -112,7 +112,7 @@ async def test_another_devices_topic_is_denied_and_told(tmp_path: Path) -> None:
             incidents = asyncio.create_task(server.next_incidents())
             a.client.publish("plant/b/t", b"1", 1)
             a.client.publish("plant/b/t", b"2", 0)
-            (incident,) = await asyncio.wait_for(incidents, 20)
+            (incident,) = await asyncio.wait_for(incidents, 60)
             b.client.publish("plant/b/own", b"3", 1)
             await until(lambda: b.received)
         assert b.received == ["plant/b/own"]
@@ -129,7 +129,7 @@ async def test_who_takes_anothers_client_id_is_told(tmp_path: Path) -> None:
             await until(a.connected.is_set)
             incidents = asyncio.create_task(server.next_incidents())
             with client(server.mqtt_url, "filler", "b"):
-                (incident,) = await asyncio.wait_for(incidents, 20)
+                (incident,) = await asyncio.wait_for(incidents, 60)
             assert a.lost
     assert incident.kind is IncidentKind.CLIENT_ID_TAKEN
     assert (incident.user, incident.other_user, incident.client_id) == ("b", "a", "filler")
@@ -144,7 +144,7 @@ async def test_a_device_that_replaces_its_own_dead_connection_is_no_incident(tmp
             with client(server.mqtt_url, "filler", "a") as second:
                 await until(lambda: first.lost and second.connected.is_set())
                 second.client.publish("plant/b/t", b"", 1)
-                (incident,) = await asyncio.wait_for(incidents, 20)
+                (incident,) = await asyncio.wait_for(incidents, 60)
     assert incident.kind is IncidentKind.PUBLISH_DENIED
 
 

@@ -2,16 +2,18 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from unittest.mock import AsyncMock
 
 import nats.errors
 import nats.js.errors
 import pytest
 
 from lineshaft.backbone import Backbone, Connection
+from lineshaft.backbone.client import cancellation_kept
 from lineshaft.backbone.faults import PERMANENT, TRANSIENT, as_fault
 from lineshaft.core.errors import PermanentFault, TransientFault
 
-from .conftest import kill_server
+from .conftest import kill_server, until
 
 
 @pytest.mark.parametrize("module", [nats.errors, nats.js.errors])
@@ -49,7 +51,7 @@ def test_the_private_methods_that_we_speed_up_are_still_there() -> None:
 
     from lineshaft.backbone.client import FastClient
 
-    for name in ("_parse_header_lines", "_send_publish", "publish"):
+    for name in ("_parse_header_lines", "_send_publish", "_flush_pending"):
         theirs, ours = getattr(Client, name), getattr(FastClient, name)
         assert list(inspect.signature(theirs).parameters) == list(inspect.signature(ours).parameters)
     raw = b"A: 1\r\nB:\t2 \r\nno colon\r\n\xc3\xa4: x\r\n\r\n"
@@ -67,3 +69,31 @@ async def test_a_connection_that_is_just_being_lost_can_be_closed(backbone: Back
         await asyncio.sleep(0)
     await backbone.connection.close()
     assert client.is_closed
+
+
+async def test_a_subscription_that_is_cancelled_while_it_is_sent_ends(backbone: Backbone) -> None:
+    """As when a node is stopped in its first second, and its server with it."""
+    client = backbone.connection._client
+    honest, client._flush_queue = client._flush_queue, asyncio.Queue[asyncio.Future[None]](1)
+    client._flush_queue.put_nowait(asyncio.Future())  # nobody takes it out: the next waits
+    asking = asyncio.create_task(backbone.connection.subscribe("x", AsyncMock()))
+    await until(lambda: client._flush_queue._putters)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    client._flush_queue = honest
+
+
+async def test_a_cancellation_that_comes_with_the_answer_is_kept() -> None:
+    answer: asyncio.Future[str] = asyncio.Future()
+
+    async def ask() -> None:
+        with cancellation_kept():
+            await asyncio.wait_for(answer, 60)
+
+    asking = asyncio.create_task(ask())
+    await asyncio.sleep(0)
+    answer.set_result("yes")
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking

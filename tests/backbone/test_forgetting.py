@@ -64,7 +64,7 @@ async def store(backbone: Backbone, count: int) -> None:
 
 
 async def left(backbone: Backbone, count: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await message_count(backbone, STREAM) != count:  # noqa: ASYNC110 - the server's
             await asyncio.sleep(0.01)
 

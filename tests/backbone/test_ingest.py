@@ -88,7 +88,7 @@ class Taker:
     async def forgotten(self, backbone: Backbone, stream: str) -> None:
         """Returns when the stream holds no more of what was taken."""
         await self.settle()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await message_count(backbone, stream):  # noqa: ASYNC110 - the server's
                 await asyncio.sleep(0.01)
 
@@ -164,8 +164,8 @@ async def test_qos1_survives_kills_of_the_server(backbone: Backbone) -> None:
                     kill_server(backbone)
                     dev.connected.clear()
                     await dev.ready()
-            await until(lambda: all(info.is_published() for info in infos), timeout_s=40)
-            await until(lambda: len(set(taker.payloads("plant/line1/count"))) == count, timeout_s=40)
+            await until(lambda: all(info.is_published() for info in infos))
+            await until(lambda: len(set(taker.payloads("plant/line1/count"))) == count)
     assert list(dict.fromkeys(taker.payloads("plant/line1/count"))) == list(range(count))
     assert backbone.server is not None
     assert backbone.server.restarts == 2
@@ -234,7 +234,7 @@ async def test_a_full_listener_stream_refuses_instead_of_acknowledging(tmp_path:
         assert 0 < acknowledged < 60
         assert await message_count(backbone, "$MQTT_msgs") >= acknowledged
         async with taking(backbone) as taker:  # room again: the device repeats, and nothing is missing
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while len({each.payload for each in taker.readings}) < 60:
                     await taker.settle()
                     await asyncio.sleep(0.02)
@@ -252,7 +252,7 @@ async def test_a_fault_ends_the_run_and_loses_nothing(backbone: Backbone) -> Non
         await dev.ready()
         await send_all(dev, "plant/a", range(10))
         with pytest.raises(ZeroDivisionError):
-            await asyncio.wait_for(run, 10)
+            await asyncio.wait_for(run, 60)
     async with taking(backbone) as taker:
         await until(lambda: len(taker.readings) >= 10)
     assert taker.payloads("plant/a") == list(range(10))
@@ -436,7 +436,7 @@ async def test_a_server_killed_in_the_flow_repeats_and_skips_nothing(backbone: B
         await until(lambda: len(taker.readings) > 1000)
         assert len(taker.readings) < 20_000
         kill_server(backbone)
-        await until(lambda: len(taker.readings) >= 20_000, timeout_s=30)
+        await until(lambda: len(taker.readings) >= 20_000)
         await sink.put([("plant/a", b"20000")])
         await until(lambda: len(taker.readings) > 20_000)
     assert taker.payloads("plant/a") == list(range(20_001))

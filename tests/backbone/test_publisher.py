@@ -125,9 +125,9 @@ async def test_a_wrong_password_is_a_mistake_in_the_settings(backbone: Backbone)
 
     assert backbone.server is not None
     with pytest.raises(ConfigError, match="refused user 'lineshaft'"):
-        await Connection.open(backbone.server.url, user="lineshaft", password="wrong", timeout_s=0.5)
+        await Connection.open(backbone.server.url, user="lineshaft", password="wrong", timeout_s=2)
     with pytest.raises(ConfigError, match="refused user"):
-        await Connection.open(backbone.server.url, timeout_s=0.5)
+        await Connection.open(backbone.server.url, timeout_s=2)
 
 
 async def test_a_bug_while_sending_reaches_its_caller_and_not_the_next(

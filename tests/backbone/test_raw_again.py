@@ -31,7 +31,7 @@ async def test_it_is_taken_in_when_telemetry_has_dealt_with_it(backbone: Backbon
     ]
     assert not await again.is_taken_in(position)
     await source.done(place)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await again.is_taken_in(position):  # noqa: ASYNC110 - the server's
             await asyncio.sleep(0.01)
     assert not await again.is_taken_in(await again.publish("opcua/x.y/pressure", b"{}"))

@@ -33,7 +33,7 @@ async def read(backbone: Backbone, count: int) -> list[tuple[str, bytes]]:
     run = asyncio.create_task(source.run(handle, {}))
     await until(lambda: len(found) >= count or run.done())
     await source.done(places)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await message_count(backbone, STREAM):  # noqa: ASYNC110 - the server's
             await asyncio.sleep(0.01)
     run.cancel()

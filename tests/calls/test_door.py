@@ -7,6 +7,8 @@ import asyncio
 import msgspec
 import pytest
 
+from lineshaft.contracts.authority import Authority
+from lineshaft.core.access import Caller
 from lineshaft.core.errors import (
     BusinessFault,
     ConfigError,
@@ -358,3 +360,37 @@ def test_two_systems_for_one_operation_are_refused(tmp_path: object) -> None:
     systems = [System(name, Ledgerman(), {"books": Books}, QUICK, clock) for name in ("a", "b")]
     with pytest.raises(ConfigError, match="served by both a and b"):
         Door(None, systems, {}, plant=PLANT, source="/x", clock=clock)  # type: ignore[arg-type]
+
+
+async def test_a_caller_over_http_brings_its_own_permissions(store: Store, open_door: OpenDoor) -> None:
+    target = Ledgerman()
+    clerk = Caller(name="key:clerk", permissions=frozenset({"call:books.post"}))
+    asked = msgspec.structs.replace(booking(actor="key:clerk"), caller=clerk)
+    assert (await open_door(target).call(asked)).document == "D1"
+    for caller, actor in (
+        (Caller(name="key:clerk", permissions=frozenset({"call:books.balance"})), "key:clerk"),
+        (clerk, ACTOR),  # nobody asks in the name of a process
+        (None, "key:clerk"),
+    ):
+        command = msgspec.structs.replace(booking("R2", actor=actor), caller=caller)
+        with pytest.raises(PermanentFault) as refused:
+            await open_door(target).call(command)
+        assert refused.value.code == "not_authorised"
+    assert len(target.effects) == 1
+
+
+async def test_the_data_authority_holds_for_callers_and_not_for_processes(
+    store: Store, open_door: OpenDoor
+) -> None:
+    class Nobody(Authority):
+        def check_command(self, *_: object) -> None:
+            raise PermanentFault("posting is mastered by erp", code="not_the_master")
+
+    target = Ledgerman()
+    door = open_door(target, authority=Nobody({}))
+    clerk = Caller(name="key:clerk", permissions=frozenset({"call:*"}))
+    with pytest.raises(PermanentFault) as refused:
+        await door.call(msgspec.structs.replace(booking(actor="key:clerk"), caller=clerk))
+    assert refused.value.code == "not_the_master"
+    assert target.sends == 0
+    assert (await door.call(booking())).document == "D1"

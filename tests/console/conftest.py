@@ -13,6 +13,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from lineshaft.console import Changes, LiveValue, SystemView, console_routes
+from lineshaft.contracts.registry import ContractRegistry
 from lineshaft.core.clock import Clock
 from lineshaft.ledger import Reads
 from lineshaft.store import Store
@@ -84,9 +85,10 @@ async def serving(
     systems: Callable[[], Mapping[str, SystemView]] = systems,
     values: Callable[[], Sequence[LiveValue]] = values,
     clock: Clock | None = None,
+    registry: ContractRegistry | None = None,
 ) -> AsyncIterator[Console]:
     reads, changes = CountedReads(store), Changes()
-    routes = console_routes(reads, systems, changes, PLANT, values, clock=clock)
+    routes = console_routes(reads, systems, changes, PLANT, values, clock=clock, registry=registry)
     config = uvicorn.Config(Starlette(routes=routes), port=0, log_level="error", lifespan="off")
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve())

@@ -66,7 +66,7 @@ async def test_times_are_the_plants_with_utc_in_the_title(store: Store) -> None:
 
 
 async def test_headers_and_markup_keep_foreign_code_out(console: Console) -> None:
-    for path in ("/", "/trace?key=MO-10231"):
+    for path in ("/", "/trace?key=MO-10231", "/catalogue?contract=production.order.released.v1"):
         async with console.http.get(path) as answer:
             policy = answer.headers["Content-Security-Policy"]
             page = await answer.text()

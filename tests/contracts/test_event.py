@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from lineshaft.contracts.catalogue import EVENTS, MAINTENANCE_REQUEST_CREATED, THRESHOLD_EXCEEDED
-from lineshaft.contracts.event import EventContract
+from lineshaft.contracts.event import EventContract, Sla
+from lineshaft.contracts.examples import example
 from lineshaft.core.errors import ContractViolation
 from lineshaft.core.values import Event, EventClass
 from lineshaft.model.condition import ThresholdExceeded
@@ -106,3 +107,61 @@ def test_each_describes_itself(contract: EventContract[ThresholdExceeded]) -> No
     assert described["summary"]
     assert timedelta(seconds=described["sla_s"]) > timedelta()
     assert "%" not in repr(contract)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "sla"),
+    [
+        (0.1, Sla.REAL_TIME),
+        (5, Sla.REAL_TIME),
+        (5.1, Sla.NEAR_REAL_TIME),
+        (300, "near real time"),
+        (301, "batch"),
+    ],
+)
+def test_the_seconds_decide_the_class_of_the_sla(seconds: float, sla: str) -> None:
+    assert Sla.of(seconds) == sla
+
+
+def test_an_entity_that_is_not_canonical_is_refused() -> None:
+    with pytest.raises(ValueError, match="'pump' is no canonical entity; known: equipment, physical_asset"):
+        EventContract(
+            "a.b.c.v1",
+            ThresholdExceeded,
+            eventclass=EventClass.OPERATIONAL,
+            owner="x",
+            key="rule",
+            sla_s=1,
+            summary="s",
+            entity="pump",
+        )
+
+
+def test_the_system_of_record_is_that_of_the_entity() -> None:
+    contract = EVENTS["quality.hold.placed.v1"]
+    assert contract.system_of_record == "qms"
+    assert contract.describe()["system_of_record"] == "qms"
+    assert EVENTS["platform.contract.violated.v1"].system_of_record is None
+
+
+def subject(type: str, **changes: object) -> str:
+    contract = EVENTS[type]
+    return contract.subject(contract.schema.convert(example(contract) | changes))
+
+
+def test_a_key_of_two_fields_names_both() -> None:
+    kind = "customer.promise.changed.v1"
+    assert subject(kind, sales_order_id="SO-7", line="20") == "SO-7+20"
+    assert subject("inventory.material.consumed.v1", from_location=None) == "WATER-05+-"
+
+
+def test_a_key_with_alternatives_takes_the_first_that_is_there() -> None:
+    kind = "quality.inspection.completed.v1"
+    assert subject(kind, material_lot_id="LOT-1", testable_object_id="PO-1") == "LOT-1"
+    assert subject(kind, material_lot_id=None, testable_object_id="PO-1") == "PO-1"
+
+
+def test_a_key_may_be_inside_a_field() -> None:
+    kind = "quality.hold.placed.v1"
+    assert subject(kind, scope={"handling_unit_id": "340123450000000014"}) == "340123450000000014"
+    assert subject(kind, scope={"operations_request_id": "PO-1"}) == "PO-1"

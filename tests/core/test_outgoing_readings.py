@@ -93,7 +93,7 @@ async def test_a_full_one_asks_to_wait_until_the_backbone_takes_it() -> None:
         assert outgoing.is_full
         waiting = asyncio.create_task(outgoing.room())
         sink.open.set()
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, 60)
         assert not outgoing.is_full
         await until(lambda: sink.values == [1, 2, 3, 4])
 

@@ -62,7 +62,7 @@ class Listener:
         self._client.disconnect()
         await asyncio.to_thread(self._client.loop_stop)
 
-    async def until(self, holds: Callable[[list[tuple[str, bytes]]], object], timeout_s: float = 15) -> None:
+    async def until(self, holds: Callable[[list[tuple[str, bytes]]], object], timeout_s: float = 60) -> None:
         def wait() -> bool:
             with self._changed:
                 return bool(self._changed.wait_for(lambda: holds(self.messages), timeout_s))

@@ -14,12 +14,14 @@ from lineshaft.core.values import Event
 from lineshaft.ledger import Desk, EventLog, KeepFor, Reads, Retention
 from lineshaft.store import Store
 from lineshaft.store.schema import (
+    api_requests,
     business_keys,
     calls,
     events,
     exceptions,
     process_waits,
     processes,
+    request_claims,
     retention_marks,
     signals,
 )
@@ -228,3 +230,20 @@ async def test_more_than_a_batch_goes_in_one_sweep(house: House) -> None:
     await house.process("waiting", correlation_id=held)
     assert await house.after(11) == {"events": 449}
     assert [row["correlation_id"] for row in await rows(house.store, events)] == [held]
+
+
+async def test_requests_go_with_their_answers_but_not_that_an_event_came(house: House) -> None:
+    request = {"request_id": "r1", "at": OLD, "status": 200, "duration_ms": 1.0}
+    await house.put(
+        api_requests, request, request | {"request_id": "r2", "at": rfc3339(AT + timedelta(days=300))}
+    )
+    claim = {"created_at": OLD, "state": "done"}
+    await house.put(
+        request_claims,
+        claim | {"claim_id": "c1", "scope": "cmms.maintenance.create_request"},
+        claim | {"claim_id": "c2", "scope": "event"},
+        claim | {"claim_id": "c3", "scope": "cmms.maintenance.create_request", "state": "in_flight"},
+    )
+    assert await house.after(401) == {"requests": 1, "request_claims": 1}
+    assert [row["request_id"] for row in await rows(house.store, api_requests)] == ["r2"]
+    assert [row["claim_id"] for row in await rows(house.store, request_claims)] == ["c2", "c3"]

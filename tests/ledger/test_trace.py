@@ -22,7 +22,15 @@ from lineshaft.core.values import Command, Event, ExceptionKind, ExceptionRecord
 from lineshaft.ledger import Audit, Claims, Desk, EventLog, Reads
 from lineshaft.model.maintenance import MaintenanceRequest
 from lineshaft.store import Outbox, Store
-from lineshaft.store.schema import business_keys, events, exceptions, process_steps, process_waits, processes
+from lineshaft.store.schema import (
+    api_requests,
+    business_keys,
+    events,
+    exceptions,
+    process_steps,
+    process_waits,
+    processes,
+)
 from lineshaft.store.statements import put
 from tests.clocks import ManualClock
 from tests.facts import AT, VALUES, breach, completion
@@ -273,3 +281,27 @@ async def test_the_read_model_shows_what_is_there(story: Story) -> None:
         "processes.running": 1,
     }
     assert msgspec.json.encode(await reads.recent_calls())
+
+
+async def test_a_call_that_came_by_http_hangs_under_its_request(story: Story) -> None:
+    request = {
+        "request_id": "r1",
+        "at": rfc3339(AT),
+        "caller": "key:mes",
+        "method": "POST",
+        "path": "/api/system/cmms/v1/maintenance/create_request",
+        "status": 200,
+        "duration_ms": 3.0,
+        "correlation_id": story.breach.correlationid,
+        "ref": story.call_id,
+    }
+    read = request | {"request_id": "r2", "method": "GET", "ref": ""}
+    await story.store.write(
+        lambda connection: [put(connection, api_requests, [row]) for row in (request, read)]
+    )
+    for key in ("r1", story.call_id):
+        (found,) = (await story.trace(key))["stories"]
+        (node,) = [node for node in found["nodes"] if node["kind"] == "request"]
+        assert (node["id"], node["caller"], node["state"]) == ("r1", "key:mes", "200")
+        assert ["r1", story.call_id] in found["edges"]
+    assert (await story.trace("r2"))["stories"] == []

@@ -37,11 +37,11 @@ def test_a_reader_takes_a_newer_document(value: Value) -> None:
 
 def test_each_top_level_value_is_here() -> None:
     """Parts of others (PartRequirement, Evidence, …) are tested inside them."""
-    declared = {
+    declared = [
         getattr(importlib.import_module(f"lineshaft.model.{module.name}"), name)
         for module in pkgutil.iter_modules(lineshaft.model.__path__)
         for name in importlib.import_module(f"lineshaft.model.{module.name}").__all__
-    }
+    ]
     values = {kind for kind in declared if isinstance(kind, type) and issubclass(kind, Value)}
     tested: set[type] = set()
 

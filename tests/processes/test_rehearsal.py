@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ from tests.books import BOOKED
 from tests.rows import rows
 
 from .conftest import Build
-from .plant import Answers, booked_event, started_by
+from .plant import Answers, House, booked_event, started_by
 from .shapes import HOUR, Result, defined, post
 
 BY: dict[str, str] = {"by": "kim", "reason": "v2 is out"}
@@ -153,24 +155,26 @@ async def test_old_and_new_run_side_by_side(house: Build, answers: Answers, stor
     assert sorted(answers.references) == ["r0-a", "r0-v1", "r1-a", "r1-v2"]
 
 
-async def living(store: Store, name: str) -> None:
-    row = {"name": name, "epoch": 1, "expires_at": 9e9}
+@asynccontextmanager
+async def left_by_a_newer_worker(house: Build, store: Store) -> AsyncIterator[tuple[House, House]]:
+    """A rolling upgrade: the new one, and the old one, which is told an event of the new version."""
+    new = house(defined(first, version=2))
+    async with new.running():
+        await new.engine.handle(started_by("r0"))
+        await new.in_state("waiting")
+    row = {"name": "new", "epoch": 1, "expires_at": 9e9}
     await store.write(lambda connection: insert_new(connection, workers, [row]))
+    old = house(defined(first))
+    async with old.running():
+        await old.engine.handle(booked_event("r0"))
+        await old.in_state("retrying")
+        yield new, old
 
 
 async def test_a_worker_leaves_what_it_cannot_run_to_one_that_can(
     house: Build, answers: Answers, store: Store
 ) -> None:
-    """A rolling upgrade: an old worker is told the event of an instance of the new version."""
-    new = house(defined(first, version=2))
-    async with new.running():
-        await new.engine.handle(started_by("r0"))
-        await new.in_state("waiting")
-    await living(store, "new")
-    old = house(defined(first))
-    async with old.running():
-        await old.engine.handle(booked_event("r0"))
-        await old.in_state("retrying")
+    async with left_by_a_newer_worker(house, store) as (new, old):
         old.pass_time(30)
         await asyncio.sleep(0)
         assert (await old.instance())["state"] == "retrying"
@@ -182,15 +186,7 @@ async def test_a_worker_leaves_what_it_cannot_run_to_one_that_can(
 async def test_what_no_worker_can_run_is_parked_after_a_minute(
     house: Build, answers: Answers, store: Store
 ) -> None:
-    new = house(defined(first, version=2))
-    async with new.running():
-        await new.engine.handle(started_by("r0"))
-        await new.in_state("waiting")
-    await living(store, "another")
-    old = house(defined(first))
-    async with old.running():
-        await old.engine.handle(booked_event("r0"))
-        await old.in_state("retrying")
+    async with left_by_a_newer_worker(house, store) as (_, old):
         old.pass_time(90)
         await old.in_state("parked")
     assert "no process test v2 is loaded" in (await old.instance())["cause"]

@@ -30,7 +30,7 @@ from .worker_child import POSTS
 pytestmark = pytest.mark.timeout(60)
 
 _EACH = 60
-_WITHIN_S = 10.0  # of its end or stop, with the lease that a worker has by default
+_WITHIN_S = 30.0  # of its end or stop: the lease that a worker has by default, on a busy machine
 _ROOT = Path(__file__).parents[2]
 
 
@@ -104,7 +104,7 @@ class Child:
 
     async def said(self) -> str:
         assert self.process.stdout is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return str(msgspec.json.decode(await self.process.stdout.readline()))
 
     def send(self, number: signal.Signals) -> float:

@@ -21,7 +21,7 @@ from lineshaft.store.schema import (
     telemetry_state,
     workers,
 )
-from lineshaft.store.statements import change, insert_all, insert_new, inserted, present, put
+from lineshaft.store.statements import change, insert_all, insert_new, inserted, present, put, rows_at
 from tests.rows import rows
 
 Statement = Callable[[Connection, Table, Sequence[dict[str, Any]]], Any]
@@ -201,3 +201,21 @@ async def test_which_keys_are_present(store: Store) -> None:
     assert await found("p0", "p2", "p9", "it's", only="key = 'k'") == {"p0", "p2"}
     assert await found("p0", only="key = 'other'") == set()
     assert await found(only="key = 'k'") == set()
+
+
+async def test_rows_are_found_by_their_keys(store: Store) -> None:
+    given = waits_of(40, key="k")
+    await store.write(lambda connection: insert_all(connection, process_waits, given))
+    asked = [{"process_id": f"p{number}", "step": "0"} for number in (3, 17, 39, 99)]
+
+    def found(connection: Connection) -> list[tuple[Any, ...]]:
+        everything = rows_at(connection, process_waits, asked)
+        ids = rows_at(connection, process_waits, asked, columns=("process_id",))
+        assert rows_at(connection, process_waits, []) == []
+        assert sorted(row.process_id for row in ids) == ["p17", "p3", "p39"]
+        assert all(len(row) == 1 for row in ids)
+        return sorted((row.process_id, row.step, row.event_type, row.key) for row in everything)
+
+    assert await store.read(found) == [(f"p{number}", "0", "t", "k") for number in (17, 3, 39)]
+    many = [{"process_id": f"p{number}", "step": "0"} for number in range(5_000)]
+    assert len(await store.read(lambda connection: rows_at(connection, process_waits, many))) == 40

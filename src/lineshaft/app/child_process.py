@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -18,7 +19,7 @@ import structlog
 from lineshaft.core.errors import ConfigError, LineshaftError, TransientFault
 from lineshaft.core.ports import Health, HealthState
 
-__all__ = ["ChildProcess", "follow_orders", "leaves", "reason_of"]
+__all__ = ["ChildProcess", "end_with_its_input", "follow_orders", "leaves", "reason_of"]
 
 T = TypeVar("T")
 
@@ -65,7 +66,7 @@ class ChildProcess:
                 self._reason = await self._attend(process)
             finally:
                 self._lives = False
-                await _end(process)
+                await end_with_its_input(process, _GRACE_S)
             self._died_at = loop.time()
             if self._died_at - begun_at > _STEADY_S:
                 self._deaths, reported = 0, False
@@ -130,13 +131,14 @@ def _ending(code: int) -> str:
         return f"killed by signal {-code}"
 
 
-async def _end(process: Process) -> None:
+async def end_with_its_input(process: Process, grace_s: float) -> None:
+    """It gets the time to end in good order; then it is killed, as it is when we are cancelled meanwhile."""
     if process.returncode is not None:
         return
     if process.stdin is not None:
         process.stdin.close()
     try:
-        async with asyncio.timeout(_GRACE_S):
+        async with asyncio.timeout(grace_s):
             await process.wait()
     except TimeoutError:
         pass
@@ -172,7 +174,8 @@ def follow_orders(type: type[T], work: Callable[[T, asyncio.Event], Awaitable[No
         for leaf in leaves(error):
             expected = isinstance(leaf, LineshaftError)
             _LOG.error("child.cannot_go_on", error=reason_of(leaf), exc_info=None if expected else leaf)
-        print(f"\n{_LAST_WORD}{reason_of(error)}", flush=True)  # to the node
+        with contextlib.suppress(BrokenPipeError):  # to the node, which may be gone
+            os.write(sys.stdout.fileno(), f"\n{_LAST_WORD}{reason_of(error)}\n".encode())
         sys.exit(1)
 
 

@@ -14,9 +14,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from lineshaft import __version__
+from lineshaft.app.access_cli import access
 from lineshaft.app.audit_cli import audit
 from lineshaft.app.bench.commands import bench
 from lineshaft.app.chaos_cli import chaos
+from lineshaft.app.contracts_cli import contracts
 from lineshaft.app.devices_cli import devices
 from lineshaft.app.doctor import examine
 from lineshaft.app.exceptions_cli import exceptions
@@ -25,6 +27,7 @@ from lineshaft.app.log import log_to_stderr
 from lineshaft.app.node import Node
 from lineshaft.app.plant_data import read_plant
 from lineshaft.app.processes_cli import processes
+from lineshaft.app.projections_cli import projections
 from lineshaft.app.quick_loop import quick_loop
 from lineshaft.app.retention import retention_command
 from lineshaft.app.scenarios import ScenarioResult, ScenarioStep, chosen_scenario, load_scenarios
@@ -42,6 +45,7 @@ from lineshaft.app.terminal import (
     settings_path,
 )
 from lineshaft.app.trace_view import print_trace
+from lineshaft.app.webhooks_cli import webhooks
 from lineshaft.core.clock import SystemClock
 from lineshaft.core.errors import ConfigError, LineshaftError
 from lineshaft.ledger.trace import trace as explain
@@ -58,13 +62,17 @@ scenarios = typer.Typer(help="Stories that run end to end on the reference estat
 app.add_typer(scenarios, name="scenario")
 app.add_typer(bench, name="bench")
 app.command()(chaos)
+app.add_typer(access, name="access")
 app.add_typer(audit, name="audit")
+app.add_typer(projections, name="projections")
 app.add_typer(exceptions, name="exceptions")
 app.add_typer(processes, name="processes")
 app.add_typer(systems, name="systems")
 app.add_typer(lake, name="lake")
+app.add_typer(contracts, name="contracts")
 app.add_typer(devices, name="devices")
 app.add_typer(telemetry, name="telemetry")
+app.add_typer(webhooks, name="webhooks")
 app.command("retention")(retention_command)
 
 

@@ -1,99 +1,61 @@
-"""What the HTTP APIs for people's decisions share: JSON bodies that name who and why, and one error shape."""
+"""What the HTTP APIs for people's decisions share: bodies that say why, and who decides."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
 
-from lineshaft.core.errors import (
-    ConfigError,
-    ContractViolation,
-    LineshaftError,
-    PermanentFault,
-    TransientFault,
-)
-from lineshaft.gateway import problem, read_body, try_later
+from lineshaft.core.access import LOCAL
+from lineshaft.core.errors import ContractViolation
+from lineshaft.gateway.problems import Refusal
+from lineshaft.gateway.route import Asked, Parameter
 
-__all__ = ["Decision", "actor_of", "answering", "read_json"]
+__all__ = ["Decision", "actor_of", "body_of", "limit_of", "limit_parameter"]
 
 T = TypeVar("T")
-_STATUS = {
-    "no_such_exception": HTTPStatus.NOT_FOUND,
-    "no_such_process": HTTPStatus.NOT_FOUND,
-    "reason_missing": HTTPStatus.UNPROCESSABLE_ENTITY,
-}
+MOST_LISTED = 1000
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """by: who decides this; reason: why. Both are kept in the audit."""
+    """by: who decides this, where the node does not know its callers; reason: why. Both are in the audit."""
 
     by: msgspec.UnsetType | str = msgspec.UNSET
     reason: str = ""
 
 
-def actor_of(body: Decision) -> str:
+def body_of(asked: Asked, kind: type[T]) -> T:
+    """raises  ContractViolation for what its schema does not say"""
+    try:
+        return msgspec.json.decode(asked.body, type=kind)
+    except msgspec.DecodeError as error:
+        raise ContractViolation("the body cannot be read", findings=[str(error)]) from error
+
+
+def actor_of(asked: Asked, body: Decision) -> str:
+    """The caller, or on a node without an access file whom the body names.
+
+    raises  ContractViolation where nobody is named; Refusal, 403, where the caller names another
+    """
+    if asked.caller != LOCAL:
+        if body.by not in (msgspec.UNSET, asked.caller.name):
+            raise Refusal(
+                HTTPStatus.FORBIDDEN,
+                f"{asked.caller.name} cannot decide in the name of {body.by}",
+                code="not_your_name",
+                hint="leave out `by`: the audit notes who asks",
+            )
+        return asked.caller.name
     if body.by is msgspec.UNSET or not body.by.strip():
         raise ContractViolation("nobody says who decides this", findings=["by: required (missing)"])
     return body.by
 
 
-async def read_json(request: Request, kind: type[T]) -> T:
-    """raises  ContractViolation; what `answering` answers with"""
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        raise _Answered(
-            problem(
-                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-                code="not_json",
-                detail="send the body as Content-Type: application/json",
-            )
-        )
-    try:
-        body = await read_body(request)
-    except ClientDisconnect:
-        raise _Answered(Response(status_code=HTTPStatus.BAD_REQUEST)) from None
-    if isinstance(body, Response):
-        raise _Answered(body)
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ContractViolation("the body cannot be read", findings=[str(error)]) from error
+def limit_parameter(usual: int) -> Parameter:
+    schema = {"type": "integer", "minimum": 1, "maximum": MOST_LISTED}
+    return Parameter(name="limit", where="query", schema=schema, summary=f"Default: {usual}")
 
 
-class _Answered(Exception):
-    def __init__(self, response: Response) -> None:
-        super().__init__()
-        self.response = response
-
-
-def answering(verb: Callable[[Request], Awaitable[Any]]) -> Callable[[Request], Awaitable[Response]]:
-    """An endpoint that answers with the verb's value as JSON, or with problem details."""
-
-    async def endpoint(request: Request) -> Response:
-        try:
-            answer = await verb(request)
-        except _Answered as answered:
-            return answered.response
-        except ContractViolation as violation:
-            return problem(
-                HTTPStatus.UNPROCESSABLE_ENTITY,
-                code=violation.code,
-                detail=violation.message,
-                errors=violation.findings,
-            )
-        except TransientFault as fault:
-            return try_later(fault)
-        except (PermanentFault, ConfigError) as fault:
-            status = _STATUS.get(fault.code, HTTPStatus.CONFLICT)
-            findings = fault.findings if isinstance(fault, ConfigError) else ()
-            detail = f"{fault.message} ({fault.hint})" if fault.hint else fault.message
-            return problem(status, code=fault.code, detail=detail, errors=findings)
-        except LineshaftError as fault:
-            return problem(HTTPStatus.INTERNAL_SERVER_ERROR, code=fault.code, detail=fault.message)
-        return Response(msgspec.json.encode(answer), media_type="application/json")
-
-    return endpoint
+def limit_of(asked: Asked, usual: int) -> int:
+    return int(asked.query.get("limit", usual))

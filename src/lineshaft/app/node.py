@@ -14,17 +14,20 @@ import structlog
 from filelock import FileLock, Timeout
 from sqlalchemy import text
 
+from lineshaft.app.access import open_access
 from lineshaft.app.device_guard import guard_devices
-from lineshaft.app.exceptions_api import exception_routes
+from lineshaft.app.events_part import EventsPart
+from lineshaft.app.http_part import HttpPart
+from lineshaft.app.live_contracts import take_contracts
 from lineshaft.app.monitor import Monitor
 from lineshaft.app.node_address import NodeAddress
 from lineshaft.app.plant_data import PlantData
-from lineshaft.app.processes_api import process_routes
 from lineshaft.app.retention import Sweeper
 from lineshaft.app.steering import make_steering
 from lineshaft.app.telemetry_part import TelemetryPart
-from lineshaft.app.web import WebServer, trace_route
-from lineshaft.app.workbench import keep_settling, make_workbench, tags_read_at, webhooks_of
+from lineshaft.app.web import WebServer
+from lineshaft.app.web_tls import WebTls
+from lineshaft.app.workbench import keep_settling, make_workbench, tags_read_at
 from lineshaft.app.worker_name import worker_name
 from lineshaft.backbone import Backbone, DeadLetter, RawAgain, event_subject
 from lineshaft.calls import Door, apply_pauses, follow_pauses
@@ -34,8 +37,9 @@ from lineshaft.core.clock import SystemClock
 from lineshaft.core.errors import ConfigError
 from lineshaft.core.ports import Health, HealthState
 from lineshaft.core.values import Event, EventClass, ExceptionKind, ExceptionRecord
-from lineshaft.gateway import gateway_routes
 from lineshaft.ledger import Audit, Claims, Desk, EventLog, Pauses, Reads
+from lineshaft.ledger.projections import Projections
+from lineshaft.ledger.registry import ContractBook
 from lineshaft.processes import Engine
 from lineshaft.processes.journal import take_over
 from lineshaft.store import Outbox, Store, Worker
@@ -79,11 +83,11 @@ class Node:
 
         raises  ConfigError, TransientFault (database away at start)
         """
-        plant, settings = self._plant, self._plant.settings
+        plant = self._plant
         async with AsyncExitStack() as stack:
             lock = take_data_dir(plant.data_dir)
             stack.callback(lock.release)
-            web = WebServer(settings.console.host, settings.console.port)
+            web = self._web()
             stack.callback(web.close)
             store = Store.open(plant.store_url)
             stack.push_async_callback(store.close)
@@ -93,6 +97,15 @@ class Node:
                 await system.connector.start()
                 stack.push_async_callback(system.connector.close)
             await self._serve(stop, store, backbone, web)
+
+    def _web(self) -> WebServer:
+        console = self._plant.settings.console
+        return WebServer(
+            console.host,
+            console.port,
+            tls=WebTls(console.tls, self._plant.path.parent) if console.tls else None,
+            has_access=bool(self._plant.settings.access),
+        )
 
     async def _backbone(self) -> Backbone:
         plant, wanted = self._plant, self._plant.settings.backbone
@@ -154,24 +167,56 @@ class Node:
             clock,
             telemetry_since=lambda: tags_read_at(plant, plant.data_dir / "lineshaft.pid"),
         )
-        routes = [
-            *gateway_routes(webhooks_of(plant), backbone.publisher, desk, settings.plant),
-            trace_route(reads),
-            *exception_routes(workbench),
-            *process_routes(make_steering(store, plant.processes, audit, clock, zone=settings.zone)),
-            *console_routes(
+        contracts = ContractBook(store, audit, clock)
+        await take_contracts(contracts, settings, plant.path.parent, by=worker.name)
+        view = PlantView(
+            name=settings.plant,
+            title=settings.plant.title(),
+            time_zone=settings.time_zone,
+            enterprise=settings.enterprise.title(),
+        )
+        access = open_access(settings, plant.path, store, audit, clock, plant=view, url=web.url)
+        projections = Projections(store, EVENTS, clock)
+        http = HttpPart(
+            plant,
+            store,
+            outbox,
+            backbone,
+            worker,
+            clock,
+            door=door,
+            desk=desk,
+            reads=reads,
+            steering=make_steering(store, plant.processes, audit, clock, zone=settings.zone),
+            workbench=workbench,
+            contracts=contracts,
+            events=EventsPart(
+                settings,
+                plant.path,
+                store,
+                outbox,
+                backbone,
+                worker,
+                audit,
+                desk,
+                EVENTS,
+                clock,
+                access=access.access if access else None,
+                authority=plant.authority.of_event,
+            ),
+            access=access,
+            pages=console_routes(
                 reads,
                 monitor.views,
                 self._changes,
-                PlantView(
-                    name=settings.plant,
-                    title=settings.plant.title(),
-                    time_zone=settings.time_zone,
-                    enterprise=settings.enterprise.title(),
-                ),
+                view,
                 telemetry.values.views if telemetry else tuple,
+                registry=contracts,
+                proof=access.access.proof if access else None,
             ),
-        ]
+        )
+        await http.load()
+        await projections.catch_up()
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(outbox.run(backbone.publisher)),
@@ -181,8 +226,12 @@ class Node:
                 tasks.create_task(monitor.run()),
                 tasks.create_task(keep_settling(redriving)),
                 tasks.create_task(Sweeper(store, settings.retention, clock).run()),
-                tasks.create_task(web.run(routes)),
-                *(tasks.create_task(run) for run in self._consumers(backbone, store, desk, engine)),
+                tasks.create_task(web.run(http.gateway)),
+                *(tasks.create_task(run) for run in http.runs()),
+                *(
+                    tasks.create_task(run)
+                    for run in self._consumers(backbone, store, desk, engine, projections)
+                ),
             ]
             if backbone.server is not None:
                 running += [tasks.create_task(run) for run in guard_devices(plant, backbone.server, desk)]
@@ -198,6 +247,7 @@ class Node:
             )
             await stop.wait()
             self._changes.close()
+            await http.close()
             for task in running:
                 task.cancel()
         await worker.leave()
@@ -223,12 +273,15 @@ class Node:
         }
         return Monitor(systems, parts, self._clock, self._changes.ring)
 
-    def _consumers(self, backbone: Backbone, store: Store, desk: Desk, engine: Engine) -> list[Any]:
-        """Each stream feeds the ledger's event log and the processes; each at its own pace."""
+    def _consumers(
+        self, backbone: Backbone, store: Store, desk: Desk, engine: Engine, projections: Projections
+    ) -> list[Any]:
+        """Each stream feeds the event log with its projections, and the processes; each at its own pace."""
         log = EventLog(store, EVENTS, self._clock)
 
         async def record(batch: Sequence[Event]) -> None:
             await log.record(batch)
+            await projections.apply(batch)
             self._changes.ring()
 
         async def advance(batch: Sequence[Event]) -> None:

@@ -8,14 +8,18 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from lineshaft.app.access import access_doubts
 from lineshaft.app.connectors import make_connector
 from lineshaft.app.plant_telemetry import PlantTelemetry, read_telemetry
 from lineshaft.app.process_definitions import definitions_of
 from lineshaft.app.settings import Settings, data_dir, doubts, read_settings, store_url
 from lineshaft.app.sources import Source, read_sources
+from lineshaft.app.subscriptions_file import declared_subscriptions
 from lineshaft.backbone import MqttTls, MqttUser, read_devices
 from lineshaft.calls import System
-from lineshaft.contracts.catalogue import CAPABILITIES
+from lineshaft.contracts.authority import Authority
+from lineshaft.contracts.catalogue import CAPABILITIES, EVENTS
+from lineshaft.contracts.registry import live_contracts, read_contracts
 from lineshaft.core.clock import Clock
 from lineshaft.core.errors import ConfigError
 from lineshaft.core.yamlfile import YamlFile
@@ -26,7 +30,10 @@ __all__ = ["PlantData", "read_plant"]
 
 
 class PlantData(msgspec.Struct, frozen=True, kw_only=True):
-    """path: of the settings file; telemetry: None where the node takes no device values in."""
+    """path: of the settings file; telemetry: None where the node takes no device values in.
+
+    authority: which of the systems masters what
+    """
 
     path: Path
     settings: Settings
@@ -34,6 +41,7 @@ class PlantData(msgspec.Struct, frozen=True, kw_only=True):
     sources: Sequence[Source]
     systems: Sequence[System]
     processes: Sequence[ProcessDefinition]
+    authority: Authority
 
     @property
     def data_dir(self) -> Path:
@@ -80,11 +88,14 @@ def read_plant(path: Path, clock: Clock) -> PlantData:
     settings, file = read_settings(path)
     path = path.resolve()
     findings = doubts(settings, file)
+    findings += access_doubts(settings, file)
+    findings += _file_doubts(settings, path)
     telemetry = _telemetry(settings, path.parent, findings)
     sources = _sources(settings, file, telemetry, findings)
     # a wrong time zone is among the findings, and this one then goes nowhere
     zone = ZoneInfo("UTC") if findings else settings.zone
     systems = _systems(settings, file, clock, zone, findings)
+    authority = _authority(settings, file, systems, findings)
     processes: list[ProcessDefinition] = []
     if not findings:
         processes = [version for name in settings.processes for version in definitions_of(name)]
@@ -96,6 +107,7 @@ def read_plant(path: Path, clock: Clock) -> PlantData:
         sources=sources,
         systems=systems,
         processes=processes,
+        authority=authority,
     )
     try:
         plant.mqtt_users()
@@ -104,6 +116,20 @@ def read_plant(path: Path, clock: Clock) -> PlantData:
     if findings:
         raise ConfigError(f"{path} cannot be run: {len(findings)} error(s)", findings=findings)
     return plant
+
+
+def _file_doubts(settings: Settings, path: Path) -> list[str]:
+    """Of the subscriptions and the contracts."""
+    findings: list[str] = []
+    for read in (
+        lambda: declared_subscriptions(settings, path, EVENTS),
+        lambda: live_contracts(read_contracts(path.parent / settings.contracts), settings.environment),
+    ):
+        try:
+            read()
+        except ConfigError as error:
+            findings += error.findings or [str(error)]
+    return findings
 
 
 def _telemetry(settings: Settings, folder: Path, findings: list[str]) -> PlantTelemetry | None:
@@ -152,6 +178,21 @@ def _systems(
         except ConfigError as error:
             findings += error.findings or [f"{file.where(['systems', name])}: {error.message}"]
     return systems
+
+
+def _authority(
+    settings: Settings, file: YamlFile, systems: Sequence[System], findings: list[str]
+) -> Authority:
+    kinds = {
+        system.name: {operation.system_kind for operation in system.operations.values()} for system in systems
+    }
+    try:
+        return Authority(kinds, settings.authority)
+    except ConfigError as error:
+        for finding in error.findings:
+            place, _, told = finding.partition(": ")
+            findings.append(f"{file.where([*place.split('.')])}: {place} {told}")
+        return Authority(kinds)
 
 
 def _unserved(processes: Sequence[ProcessDefinition], systems: Sequence[System], file: YamlFile) -> list[str]:

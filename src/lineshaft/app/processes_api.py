@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import msgspec
-from starlette.requests import Request
-from starlette.routing import Route
 
-from lineshaft.app.json_api import Decision, actor_of, answering, read_json
+from lineshaft.app.json_api import Decision, actor_of, body_of, limit_of, limit_parameter
 from lineshaft.app.steering import Steering
 from lineshaft.core.errors import ContractViolation
+from lineshaft.gateway.process_api import check_role
+from lineshaft.gateway.route import Answer, ApiRoute, Parameter
+from lineshaft.gateway.route import Asked as Request
 from lineshaft.processes.records import ProcessState
 from lineshaft.processes.views import Asked
 
@@ -19,12 +20,16 @@ __all__ = ["process_routes"]
 
 B = TypeVar("B", bound=Decision)
 _FILTERS = ("state", "type", "owner", "key", "waiting_for")
-_STATES = ("", "all", "open", "finished", *ProcessState)
-_MOST_LISTED = 1000
+_STATES = ["", "all", "open", "finished", *(str(state) for state in ProcessState)]
+_ONE = "/api/processes/{ref:path}"
 
 
 class _Value(Decision, frozen=True, kw_only=True):
-    value: msgspec.Raw = msgspec.Raw(b"null")
+    value: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def json(self) -> bytes:
+        return b"null" if self.value is msgspec.UNSET else bytes(self.value)
 
 
 class _Correct(_Value, frozen=True, kw_only=True):
@@ -55,113 +60,156 @@ class _Migrate(Decision, frozen=True, kw_only=True):
     dry_run: bool = False
 
 
-def process_routes(steering: Steering) -> list[Route]:
+def process_routes(steering: Steering) -> list[ApiRoute]:
     """Under `/api/processes`; {ref} is an id or a business key, or how one of both begins.
 
     GET  ?state=&type=&owner=&key=&waiting_for=&limit=     list
     GET  /{ref}                                            show
-    POST /{ref}/retry | abort                              {"by", "reason"}
-    POST /{ref}/correct                                    {"value", "dry_run", "by", "reason"}
-    POST /{ref}/skip                                       {"value", "step", "by", "reason"}
-    POST /{ref}/cancel                                     {"now", "by", "reason"}
-    POST /{ref}/fork                                       {"step", "by", "reason"}
-    POST /{ref}/approve | refuse                           {"role", "step", "by", "reason"}
-    POST /migrate                                          {"type", "from", "to", "dry_run", "by", "reason"}
+    POST /{ref}/retry | abort                              {"reason"}
+    POST /{ref}/correct                                    {"value", "dry_run", "reason"}
+    POST /{ref}/skip                                       {"value", "step", "reason"}
+    POST /{ref}/cancel                                     {"now", "reason"}
+    POST /{ref}/fork                                       {"step", "reason"}
+    POST /{ref}/approve | refuse                           {"role", "step", "reason"}
+    POST /migrate                                          {"type", "from", "to", "dry_run", "reason"}
 
-    403 a POST where this is not served on loopback · 404 no such process · 409 not possible now, or the ref
-    is ambiguous · 415 the body is not announced as JSON · 421 see WebAccess · 422 what is wrong with the body
-    or the value · 503 the store is away
+    404 no such process · 409 not possible now, or the ref is ambiguous · 422 what is wrong with the body or
+    the value. On a node that does not know its callers each body has `by`: who decides.
     """
     api = _Api(steering)
-    one = "/api/processes/{ref:path}"
-    verbs: dict[str, Callable[[Request], Awaitable[Any]]] = {
-        "retry": api.retry,
-        "correct": api.correct,
-        "skip": api.skip,
-        "abort": api.abort,
-        "cancel": api.cancel,
-        "fork": api.fork,
-        "approve": api.approve,
-        "refuse": api.refuse,
-    }
-    return [
-        Route("/api/processes", answering(api.listing), methods=["GET"]),
-        Route("/api/processes/migrate", answering(api.migrate), methods=["POST"]),
-        *(Route(f"{one}/{verb}", answering(work), methods=["POST"]) for verb, work in verbs.items()),
-        Route(one, answering(api.show), methods=["GET"]),
+    verbs: list[tuple[str, type[Decision], Callable[[Request], Awaitable[Answer]], str]] = [
+        ("retry", Decision, api.retry, "Try the step again at which a process parked"),
+        ("correct", _Correct, api.correct, "Go on with another value of the step at which it parked"),
+        ("skip", _Skip, api.skip, "Go on as if a step had given this value"),
+        ("abort", Decision, api.abort, "End a process, and undo what can be undone"),
+        ("cancel", _Cancel, api.cancel, "End a process, and leave what it has done"),
+        ("fork", _Fork, api.fork, "Do a step and the rest anew, as another process"),
+        ("approve", _Decide, api.approve, "Approve what a process asks"),
+        ("refuse", _Decide, api.refuse, "Refuse what a process asks"),
     ]
+    state = Parameter(name="state", where="query", schema={"type": "string", "enum": _STATES})
+    filters = [Parameter(name=name, where="query") for name in _FILTERS[1:]]
+    one = {"type": "object"}
+    return [
+        ApiRoute(
+            method="GET",
+            path="/api/processes",
+            name="list_processes",
+            summary="Processes, the newest first",
+            permission="read:processes",
+            handler=api.listing,
+            tag="processes",
+            parameters=[state, *filters, limit_parameter(50)],
+            answers={200: {"type": "array", "items": one}},
+        ),
+        _decision(
+            "/api/processes/migrate", "migrate", "Move instances to another version", _Migrate, api.migrate
+        ),
+        *(_decision(f"{_ONE}/{verb}", verb, summary, kind, work) for verb, kind, work, summary in verbs),
+        ApiRoute(
+            method="GET",
+            path=_ONE,
+            name="show_process",
+            summary="A process, step by step",
+            permission="read:processes",
+            handler=api.show,
+            tag="processes",
+            answers={200: one},
+            problems=(404, 409),
+        ),
+    ]
+
+
+def _decision(
+    path: str, verb: str, summary: str, kind: type[Decision], work: Callable[[Request], Awaitable[Answer]]
+) -> ApiRoute:
+    return ApiRoute(
+        method="POST",
+        path=path,
+        name=f"{verb}_process",
+        summary=summary,
+        permission="decide:processes",
+        handler=work,
+        tag="processes",
+        request=msgspec.json.schema(kind),
+        answers={200: {"type": "object"}},
+        problems=(404, 409, 422, 503),
+    )
 
 
 class _Api:
     def __init__(self, steering: Steering) -> None:
         self._steering = steering
 
-    async def listing(self, request: Request) -> Any:
-        asked = dict(request.query_params)
-        limit = asked.pop("limit", "50")
-        findings = [f"{name}: is unknown" for name in sorted(asked.keys() - set(_FILTERS))]
-        if asked.get("state", "") not in _STATES:
-            findings.append(f"state: one of {', '.join(_STATES[1:])} ({asked['state']!r})")
-        if not limit.isdigit() or not 0 < int(limit) <= _MOST_LISTED:
-            findings.append(f"limit: a number up to {_MOST_LISTED} ({limit!r})")
-        if findings:
-            raise ContractViolation("this cannot be asked", findings=findings)
-        if asked.get("state") == "all":
-            del asked["state"]
-        return await self._steering.listed(Asked(limit=int(limit), **asked))
+    async def listing(self, asked: Request) -> Answer:
+        filters = {name: asked.query[name] for name in _FILTERS if name in asked.query}
+        if filters.get("state") == "all":
+            del filters["state"]
+        return Answer(body=await self._steering.listed(Asked(limit=limit_of(asked, 50), **filters)))
 
-    async def show(self, request: Request) -> Any:
-        return await self._steering.show(request.path_params["ref"])
+    async def show(self, asked: Request) -> Answer:
+        return Answer(body=await self._steering.show(asked.path["ref"]))
 
-    async def retry(self, request: Request) -> Any:
-        ref, body, by = await _asked(request, Decision)
-        return await self._steering.retry(ref, by=by, reason=body.reason)
+    async def retry(self, asked: Request) -> Answer:
+        ref, body, by = _read(asked, Decision)
+        return _told(await self._steering.retry(ref, by=by, reason=body.reason))
 
-    async def correct(self, request: Request) -> Any:
-        ref, body, by = await _asked(request, _Correct)
-        told = await self._steering.correct(
-            ref, bytes(body.value), by=by, reason=body.reason, dry_run=body.dry_run
-        )
+    async def correct(self, asked: Request) -> Answer:
+        ref, body, by = _read(asked, _Correct)
+        told = await self._steering.correct(ref, body.json, by=by, reason=body.reason, dry_run=body.dry_run)
         if told["findings"] and not body.dry_run:
             raise ContractViolation("the value cannot be taken", findings=told["findings"])
-        return told
+        return _told(told)
 
-    async def skip(self, request: Request) -> Any:
-        ref, body, by = await _asked(request, _Skip)
-        return await self._steering.skip(ref, bytes(body.value), by=by, reason=body.reason, step=body.step)
+    async def skip(self, asked: Request) -> Answer:
+        ref, body, by = _read(asked, _Skip)
+        return _told(await self._steering.skip(ref, body.json, by=by, reason=body.reason, step=body.step))
 
-    async def abort(self, request: Request) -> Any:
-        ref, body, by = await _asked(request, Decision)
-        return await self._steering.abort(ref, by=by, reason=body.reason)
+    async def abort(self, asked: Request) -> Answer:
+        ref, body, by = _read(asked, Decision)
+        return _told(await self._steering.abort(ref, by=by, reason=body.reason))
 
-    async def cancel(self, request: Request) -> Any:
-        ref, body, by = await _asked(request, _Cancel)
-        return await self._steering.cancel(ref, by=by, reason=body.reason, now=body.now)
+    async def cancel(self, asked: Request) -> Answer:
+        ref, body, by = _read(asked, _Cancel)
+        return _told(await self._steering.cancel(ref, by=by, reason=body.reason, now=body.now))
 
-    async def fork(self, request: Request) -> Any:
-        ref, body, by = await _asked(request, _Fork)
-        return await self._steering.fork(ref, body.step, by=by, reason=body.reason)
+    async def fork(self, asked: Request) -> Answer:
+        ref, body, by = _read(asked, _Fork)
+        return _told(await self._steering.fork(ref, body.step, by=by, reason=body.reason))
 
-    async def approve(self, request: Request) -> Any:
-        return await self._decide(request, approved=True)
+    async def approve(self, asked: Request) -> Answer:
+        return await self._decide(asked, approved=True)
 
-    async def refuse(self, request: Request) -> Any:
-        return await self._decide(request, approved=False)
+    async def refuse(self, asked: Request) -> Answer:
+        return await self._decide(asked, approved=False)
 
-    async def _decide(self, request: Request, *, approved: bool) -> Any:
-        ref, body, by = await _asked(request, _Decide)
-        return await self._steering.decide(
-            ref, approved=approved, by=by, role=body.role, reason=body.reason, step=body.step
+    async def _decide(self, asked: Request, *, approved: bool) -> Answer:
+        ref, body, by = _read(asked, _Decide)
+        check_role(asked.caller, body.role)
+        return _told(
+            await self._steering.decide(
+                ref, approved=approved, by=by, role=body.role, reason=body.reason, step=body.step
+            )
         )
 
-    async def migrate(self, request: Request) -> Any:
-        body = await read_json(request, _Migrate)
-        return await self._steering.migrate(
-            body.type, body.before, body.after, by=actor_of(body), reason=body.reason, dry_run=body.dry_run
+    async def migrate(self, asked: Request) -> Answer:
+        body = body_of(asked, _Migrate)
+        report = await self._steering.migrate(
+            body.type,
+            body.before,
+            body.after,
+            by=actor_of(asked, body),
+            reason=body.reason,
+            dry_run=body.dry_run,
         )
+        return Answer(body=report)
 
 
-async def _asked(request: Request, kind: type[B]) -> tuple[str, B, str]:
+def _read(asked: Request, kind: type[B]) -> tuple[str, B, str]:
     """Which process, the body, and who decides."""
-    body = await read_json(request, kind)
-    return request.path_params["ref"], body, actor_of(body)
+    body = body_of(asked, kind)
+    return asked.path["ref"], body, actor_of(asked, body)
+
+
+def _told(told: dict[str, Any]) -> Answer:
+    return Answer(body=told, ref=told["process_id"])

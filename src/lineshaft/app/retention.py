@@ -12,9 +12,10 @@ import typer
 from lineshaft.app.settings import RetentionSettings, load_settings, store_url
 from lineshaft.app.terminal import ConfigOption, JsonOption, known_settings, out, print_json, run_async
 from lineshaft.contracts.catalogue import EVENTS
-from lineshaft.core.clock import Clock, SystemClock
+from lineshaft.core.clock import Clock, SystemClock, rfc3339
 from lineshaft.core.errors import TransientFault
 from lineshaft.ledger import KeepFor, Retention
+from lineshaft.ledger.projections import Projections
 from lineshaft.processes.archive import Archive
 from lineshaft.store import Store
 
@@ -36,9 +37,13 @@ class Sweeper:
             signals=timedelta(days=keep.signals_days),
             exceptions=timedelta(days=keep.exceptions_days),
             call_payloads=timedelta(days=keep.call_payloads_days),
+            requests=timedelta(days=keep.requests_days),
         )
         self._ledger = Retention(store, EVENTS, clock, kept)
         self._archive = archive_of(store, keep, clock)
+        self._projections = Projections(store, EVENTS, clock)
+        self._clock = clock
+        self._keep_events = kept.events
 
     async def sweep(self, *, dry_run: bool = False) -> dict[str, int]:
         """How many of each went, or in a dry run would go: finished processes first, as they hold the rest.
@@ -47,6 +52,8 @@ class Sweeper:
         """
         swept = await self._archive.sweep_all(dry_run=dry_run)
         found = {"processes_archived": swept.archived, "archived_processes": swept.deleted}
+        before = rfc3339(self._clock.now() - self._keep_events)
+        found["asset_events"] = await self._projections.forget_events(before, dry_run=dry_run)
         return found | await self._ledger.sweep(dry_run=dry_run)
 
     async def run(self) -> None:

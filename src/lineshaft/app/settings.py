@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from lineshaft.app.process_definitions import definitions_of
+from lineshaft.app.web_tls import ConsoleTls
 from lineshaft.backbone import MqttTls
 from lineshaft.calls import CallPolicy
 from lineshaft.core.errors import ConfigError
@@ -17,6 +18,7 @@ from lineshaft.telemetry.lake import LakePolicy
 
 __all__ = [
     "LakeSettings",
+    "OutgoingSettings",
     "RetentionSettings",
     "Settings",
     "SourceSettings",
@@ -31,6 +33,7 @@ __all__ = [
 ]
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+OptionalName = Annotated[str, msgspec.Meta(pattern=r"^([a-z][a-z0-9_-]{0,39})?$")]
 Days = Annotated[float, msgspec.Meta(ge=0, le=365_000)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
@@ -72,10 +75,11 @@ class BackboneSettings(_Section, frozen=True, kw_only=True):
 
 
 class ConsoleSettings(_Section, frozen=True, kw_only=True):
-    """host: of console, API and webhooks. Where it is no loopback address, the API only reads."""
+    """host: of console, API and webhooks; where it is no loopback address, `access` is needed."""
 
     host: str = "127.0.0.1"
     port: Port = 8600
+    tls: ConsoleTls | None = None
 
 
 class SystemSettings(_Section, frozen=True, kw_only=True):
@@ -119,6 +123,14 @@ class TelemetrySettings(_Section, frozen=True, kw_only=True):
     sources: dict[Name, SourceSettings] = msgspec.field(default_factory=dict)
 
 
+class OutgoingSettings(_Section, frozen=True, kw_only=True):
+    """hosts: that webhooks may be sent to, see gateway.destinations; none: no webhook leaves. ca_file: PEM of
+    the authorities to trust; empty: those of the machine."""
+
+    hosts: list[str] = msgspec.field(default_factory=list)
+    ca_file: str = ""
+
+
 class RetentionSettings(_Section, frozen=True, kw_only=True):
     """Days since its end that something is kept; fractions are allowed. What is open stays, however old.
 
@@ -128,6 +140,7 @@ class RetentionSettings(_Section, frozen=True, kw_only=True):
     signals_days        events kept for processes to wait for, that none can ask for any more
     exceptions_days     resolved and discarded ones
     call_payloads_days  request and reply; key, outcome and document of a call stay for ever
+    requests_days       requests over HTTP, and the answers that a repeat under the same key gets
     """
 
     processes_days: Days = 90
@@ -135,16 +148,29 @@ class RetentionSettings(_Section, frozen=True, kw_only=True):
     events_days: Days = 90
     signals_days: Days = 30
     exceptions_days: Days = 365
+    requests_days: Days = 400
     call_payloads_days: Days = 3650
 
 
 class Settings(_Section, frozen=True, kw_only=True):
-    """Paths are relative to the settings file."""
+    """Paths are relative to the settings file.
+
+    access       file that says who may do what; empty: whoever is on this machine may do everything
+    subscriptions  file that says who is told of events by webhooks; others are added while the node runs
+    authority    entity, or entity and field, whose master here is another system than usually
+    contracts    folder of the plant's contracts, consumers and environments
+    environment  whose file in that folder says what is live here; empty: the newest published contracts
+    """
 
     enterprise: Name
     plant: Name
     time_zone: str
     data: str = "data"
+    access: str = ""
+    authority: dict[str, Name | dict[str, Name]] = msgspec.field(default_factory=dict)
+    subscriptions: str = ""
+    contracts: str = "contracts"
+    environment: OptionalName = ""
     store: StoreSettings = StoreSettings()
     backbone: BackboneSettings = BackboneSettings()
     console: ConsoleSettings = ConsoleSettings()
@@ -152,6 +178,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     telemetry: TelemetrySettings | None = None
     processes: list[str] = msgspec.field(default_factory=list)
     retention: RetentionSettings = RetentionSettings()
+    outgoing: OutgoingSettings = OutgoingSettings()
 
     @property
     def zone(self) -> ZoneInfo:

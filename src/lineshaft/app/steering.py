@@ -49,6 +49,10 @@ class Steering:
     async def listed(self, asked: Asked) -> list[Told]:
         return await self._store.read(partial(listed, asked=asked, now=self._clock.now()))
 
+    async def of_process(self, name: str, state: str, limit: int) -> list[Told]:
+        """state: as in `listed`, or `all`"""
+        return await self.listed(Asked(type=name, state="" if state == "all" else state, limit=limit))
+
     async def show(self, ref: str) -> Told:
         question = partial(shown, ref=ref, now=self._clock.now(), loaded=self._loaded)
         return await self._store.read(question)

@@ -8,10 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
+import msgspec
 import typer
 from rich.markup import escape
 from rich.table import Table
 
+from lineshaft.app.plant_data import read_plant
 from lineshaft.app.settings import Settings, SystemSettings, load_settings, store_url
 from lineshaft.app.terminal import ConfigOption, JsonOption, known_settings, out, print_json, run_async
 from lineshaft.core.clock import SystemClock, rfc3339
@@ -43,6 +45,23 @@ def list_command(config: ConfigOption = None, as_json: JsonOption = False) -> No
         pause = paused.get(name)
         told = (_said(pause.until, settings), pause.actor, pause.reason) if pause else ()
         table.add_row(name, "; ".join(map(str, system.policy.maintenance)), *map(escape, told))
+    out.print(table)
+
+
+@systems.command("authority")
+def authority_command(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Which system masters which entity, and which fields of it another one masters.
+
+    `authority` in the settings names other masters. What no connected system masters, only processes change.
+    """
+    masters = read_plant(known_settings(config), SystemClock()).authority.matrix()
+    if as_json:
+        print_json([msgspec.structs.asdict(master) for master in masters])
+        return
+    table = Table("entity", "field", "master", "usually")
+    for master in masters:
+        said = ", ".join(master.systems) or "[dim]not connected[/]"
+        table.add_row(master.entity, master.field or "[dim]the others[/]", said, master.kind)
     out.print(table)
 
 

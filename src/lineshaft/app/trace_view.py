@@ -13,6 +13,7 @@ from rich.tree import Tree
 __all__ = ["print_trace"]
 
 _COLOURS = {
+    "request": "bright_cyan",
     "reading": "cyan",
     "event": "yellow",
     "process": "magenta",

@@ -12,8 +12,11 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
-from lineshaft.app.web_access import WebAccess
+from lineshaft.app.web_access import WebAccess, must_know_callers
+from lineshaft.app.web_protocol import BoundedHttp
+from lineshaft.app.web_tls import WebTls
 from lineshaft.core.errors import ConfigError
 from lineshaft.core.ports import ReadModel
 
@@ -28,9 +31,13 @@ class _Server(uvicorn.Server):
 
 
 class WebServer:
-    """Takes its address at once, so that a port in use is told before anything else starts."""
+    """Takes its address at once, so that a port in use is told before anything else starts.
 
-    def __init__(self, host: str, port: int) -> None:
+    has_access  callers are known, by an access file; without, only a loopback address is taken
+    raises      ConfigError
+    """
+
+    def __init__(self, host: str, port: int, *, tls: WebTls | None = None, has_access: bool = False) -> None:
         try:
             self._socket = socket.create_server((host, port), backlog=512)
         except OSError as error:
@@ -41,27 +48,46 @@ class WebServer:
         # connections inherit it; else the body of an answer waits 40 ms for the ACK of its head
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         bound = self._socket.getsockname()
-        self._host, self._bound = host, bound[0]
-        self.url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '') else host}:{bound[1]}"  # noqa: S104
+        self._host, self._bound, self._tls = host, bound[0], tls
+        try:
+            must_know_callers(self._bound, has_access=has_access)
+        except ConfigError:
+            self._socket.close()
+            raise
+        scheme = "https" if tls else "http"
+        self.url = f"{scheme}://{'127.0.0.1' if host in ('0.0.0.0', '') else host}:{bound[1]}"  # noqa: S104
 
-    async def run(self, routes: list[Route]) -> None:
-        """Until cancelled; browsers that wait on an event stream do not hold it up."""
+    async def run(self, served: ASGIApp | list[Route], *, known_as: str = "") -> None:
+        """Until cancelled; browsers that wait on an event stream do not hold it up.
+
+        known_as  host name under which a proxy on this machine passes requests on
+        """
+        app = Starlette(routes=served) if isinstance(served, list) else served
+        tls = self._tls
         config = uvicorn.Config(
-            WebAccess(Starlette(routes=routes), host=self._host, bound=self._bound),
-            log_level="warning",
+            WebAccess(app, host=self._host, bound=self._bound, known_as=known_as),
+            ssl_context_factory=(lambda _config, _default: tls.context) if tls else None,
+            http=BoundedHttp,
+            ws="none",
+            log_level="error",  # what strangers do wrong is told to them
             access_log=False,
             lifespan="off",
             timeout_graceful_shutdown=1,
             server_header=False,
+            proxy_headers=bool(known_as),
         )
         server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[self._socket]))
+        following = asyncio.create_task(tls.follow()) if tls else None
         try:
             await asyncio.shield(serving)
         except asyncio.CancelledError:
             server.should_exit = True
             await serving
             raise
+        finally:
+            if following is not None:
+                following.cancel()
 
     def close(self) -> None:
         self._socket.close()

@@ -14,7 +14,7 @@ import structlog
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from lineshaft.backbone.client import FastClient
+from lineshaft.backbone.client import FastClient, cancellation_kept
 from lineshaft.backbone.faults import as_fault, faults_mapped
 from lineshaft.core.errors import ConfigError, TransientFault
 
@@ -81,7 +81,7 @@ class Connection:
                     name=name,
                     allow_reconnect=True,
                     max_reconnect_attempts=-1,
-                    reconnect_time_wait=0.1,  # type: ignore[arg-type]  # it is slept: a float is right
+                    reconnect_time_wait=0.1,
                     connect_timeout=5,
                     ping_interval=5,
                     max_outstanding_pings=2,
@@ -92,6 +92,9 @@ class Connection:
                     user=user or None,
                     password=password or None,
                 )
+        except asyncio.CancelledError:
+            await connection.close()
+            raise
         except (TimeoutError, OSError, nats.errors.Error) as error:
             with contextlib.suppress(Exception):
                 await connection._client.close()
@@ -269,12 +272,12 @@ class Connection:
         if not self._client.is_connected:
             raise TransientFault("backbone: not connected", hint="the connection is tried again without end")
         started = asyncio.get_running_loop().time()
-        with faults_mapped("ping"):
+        with faults_mapped("ping"), cancellation_kept():
             await self._client.flush(timeout=2)
         return (asyncio.get_running_loop().time() - started) * 1000
 
     async def flush(self) -> None:
-        with faults_mapped("flush"):
+        with faults_mapped("flush"), cancellation_kept():
             await self._client.flush(timeout=5)
 
     async def close(self) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import random
 import secrets
 import shutil
 import socket
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
@@ -18,6 +20,7 @@ __all__ = [
     "ServerState",
     "choose_port",
     "credentials",
+    "free_port",
     "load_state",
     "monitor_url",
     "save_state",
@@ -26,6 +29,7 @@ __all__ = [
 
 _log = structlog.get_logger(__name__)
 _SHARE_OF_FREE_DISK = 0.6
+_LISTENED_ON = range(20_000, 32_768)  # Linux takes those of outgoing connections from above, others too
 _MOST_BYTES = 200 * 2**30
 
 
@@ -109,15 +113,19 @@ def choose_port(host: str, wanted: int, remembered: int, purpose: str, taken: se
         return wanted
     if remembered and remembered not in taken and _is_free(host, remembered):
         return remembered
-    while True:
-        with socket.socket() as probe:
-            probe.bind((host, 0))
-            port = int(probe.getsockname()[1])
-        if port not in taken:
-            break
+    port = free_port(host, taken)
     if remembered:
         _log.warning("port of the last run is in use", purpose=purpose, was=remembered, now=port)
     return port
+
+
+def free_port(host: str = "127.0.0.1", taken: Collection[int] = ()) -> int:
+    """One that stays free while a server restarts: no outgoing connection is given it meanwhile."""
+    return next(
+        port
+        for port in random.sample(_LISTENED_ON, len(_LISTENED_ON))
+        if port not in taken and _is_free(host, port)
+    )
 
 
 def _path(data_dir: Path) -> Path:

@@ -15,7 +15,9 @@ from lineshaft.calls.backoff import backoff
 from lineshaft.calls.effects import Effects
 from lineshaft.calls.system import System
 from lineshaft.calls.turns import Turns
+from lineshaft.contracts.authority import Authority
 from lineshaft.contracts.capability import Operation
+from lineshaft.core.access import permits
 from lineshaft.core.clock import Clock
 from lineshaft.core.errors import ConfigError, OutcomeUnknown, PermanentFault, TransientFault
 from lineshaft.core.tracing import span
@@ -36,7 +38,8 @@ class Door:
     order within this process; between workers it is kept by the partition key of the events that the calls
     come from.
 
-    permissions   for each actor the operations that it may ask for
+    permissions   for each process, as actor, the operations that it may ask for; callers bring their own
+    authority     who may change what another system masters; None: whoever may call
     source        CloudEvents source of the events that tell outcomes
     """
 
@@ -49,10 +52,12 @@ class Door:
         plant: str,
         source: str,
         clock: Clock,
+        authority: Authority | None = None,
     ) -> None:
         self._effects = Effects(claims, source, clock)
         self._systems: dict[str, System] = {}
         self._permissions = permissions
+        self._authority = authority
         self._plant = plant
         self._turns = Turns()
         for system in systems:
@@ -70,6 +75,8 @@ class Door:
         system.maintenance.check()
         with span(f"call {operation.name}", command.origin.traceparent) as traceparent, system.inside:
             request = operation.request_schema.decode(msgspec.json.encode(command.request))
+            if self._authority is not None and command.caller is not None:
+                self._authority.check_command(command.caller, operation, request, system.name)
             if not operation.is_command:
                 return await self._ask(system, operation, request)
             origin = msgspec.structs.replace(command.origin, traceparent=traceparent)
@@ -98,11 +105,12 @@ class Door:
                 f"{name}: {origin.actor} asks for plant {origin.plant!r}, this node acts for {self._plant!r}",
                 code="wrong_plant",
             )
-        if name not in self._permissions.get(origin.actor, frozenset()):
+        if not self._allowed(command):
+            hint = "declare the capability in the `uses` of the process"
             raise PermanentFault(
                 f"{origin.actor} may not call {name}",
                 code="not_authorised",
-                hint="declare the capability in the `uses` of the process",
+                hint=f"give it a role with call:{name}" if command.caller else hint,
             )
         if name not in self._systems:
             raise PermanentFault(
@@ -110,6 +118,12 @@ class Door:
             )
         system = self._systems[name]
         return system, system.operations[name]
+
+    def _allowed(self, command: Command) -> bool:
+        caller, name = command.caller, command.operation
+        if caller is not None:
+            return caller.name == command.origin.actor and permits(caller, f"call:{name}")
+        return name in self._permissions.get(command.origin.actor, frozenset())
 
     async def _ask(self, system: System, operation: Operation, value: Value) -> Outcome:
         request = Request(system=system, operation=operation, value=value)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -10,13 +11,17 @@ from starlette.routing import Route
 
 from lineshaft.console.assets import Assets
 from lineshaft.console.board import Board
+from lineshaft.console.catalogue import Catalogue
 from lineshaft.console.changes import Changes
 from lineshaft.console.moments import PlantTime
+from lineshaft.console.page_headers import PAGE_HEADERS
 from lineshaft.console.panels import Panels, environment
 from lineshaft.console.snapshot import Sources
 from lineshaft.console.story import stories
 from lineshaft.console.stream import PanelStream
+from lineshaft.console.tones import tone_of
 from lineshaft.console.views import LiveValue, PlantView, SystemView
+from lineshaft.contracts.registry.live import ContractRegistry
 from lineshaft.core.clock import Clock, SystemClock, rfc3339
 from lineshaft.core.errors import LineshaftError
 from lineshaft.core.ports import ReadModel
@@ -24,17 +29,6 @@ from lineshaft.core.ports import ReadModel
 __all__ = ["console_routes"]
 
 _LONGEST_KEY = 200
-_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    ),
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 
 
 def console_routes(
@@ -45,12 +39,17 @@ def console_routes(
     values: Callable[[], Sequence[LiveValue]] = tuple,
     *,
     clock: Clock | None = None,
+    registry: ContractRegistry | None = None,
+    proof: Callable[[Mapping[str, str]], Awaitable[object]] | None = None,
 ) -> list[Route]:
-    """`/`, `/trace?key=…`, `/events-stream` and `/static/…`; links are relative, so any mount point will do.
+    """`/`, `/trace?key=…`, `/catalogue`, `/events-stream` and `/static/…`; links are relative, so any mount
+    point will do.
 
     systems, values   what memory knows now, in the order to be shown; called at most twice a second, and
                       only while somebody watches
     changes           rung after writes; closed before the server stops
+    registry          of contracts; None: the catalogue shows those that come with the product
+    proof             that who watches still may, by the headers of the request; raises Refused
     raises            ConfigError for an unknown time zone
 
     A process row may carry `waiting_for`, the text of what it waits for; it is shown when it is there.
@@ -58,7 +57,7 @@ def console_routes(
     clock = clock or SystemClock()
     plant_time = PlantTime(plant.time_zone)
     assets = Assets()
-    templates = environment({"plant": plant, "asset": assets.url})
+    templates = environment({"plant": plant, "asset": assets.url, "signed_in": proof is not None})
     panels = Panels(templates, plant_time)
     sources = Sources(reads, systems, values, clock)
 
@@ -67,12 +66,13 @@ def console_routes(
 
     board = Board(take, changes, clock)
     page, trace_page = templates.get_template("overview.html"), templates.get_template("trace.html")
+    catalogue, catalogue_page = Catalogue(registry), templates.get_template("catalogue.html")
 
     async def overview(_: Request) -> Response:
         showing = await board.current()
         return HTMLResponse(
             page.render(panels=showing.panels, version=showing.version, now=rfc3339(clock.now()), key=""),
-            headers=_HEADERS,
+            headers=PAGE_HEADERS,
         )
 
     async def trace(request: Request) -> Response:
@@ -94,15 +94,29 @@ def console_routes(
             more=more,
             fault=fault,
         )
-        return HTMLResponse(body, 503 if fault else 200, headers=_HEADERS)
+        return HTMLResponse(body, 503 if fault else 200, headers=PAGE_HEADERS)
+
+    async def contracts(request: Request) -> Response:
+        showing = await board.current()
+        body = catalogue_page.render(
+            panels=showing.panels,
+            version=showing.version,
+            now=rfc3339(clock.now()),
+            key="",
+            view=await catalogue.view(request.query_params),
+            tones=tone_of,
+        )
+        return HTMLResponse(body, headers=PAGE_HEADERS)
 
     async def stream(request: Request) -> Response:
         version = request.headers.get("last-event-id") or request.query_params.get("since", "")
-        return PanelStream(board, clock, version, _HEADERS)
+        proves = partial(proof, request.headers) if proof else None
+        return PanelStream(board, clock, version, PAGE_HEADERS, proves)
 
     return [
         Route("/", overview, name="console"),
         Route("/trace", trace, name="console-trace"),
+        Route("/catalogue", contracts, name="console-catalogue"),
         Route("/events-stream", stream, name="console-stream"),
         Route("/static/{name}", assets.serve, name="console-static"),
     ]

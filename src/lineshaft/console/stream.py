@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -16,7 +16,9 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from lineshaft.console.board import Board
+from lineshaft.core.access import Refused
 from lineshaft.core.clock import Clock, rfc3339
+from lineshaft.core.errors import TransientFault
 
 __all__ = ["PanelStream"]
 
@@ -25,13 +27,24 @@ _RETRY_MS = 2000
 
 
 class PanelStream(StreamingResponse):
-    """Counts as a watcher from its first byte until the browser is gone."""
+    """Counts as a watcher from its first byte until the browser is gone.
+
+    proof  asked about every ten seconds; raises Refused when who watches may not any more
+    """
 
     media_type = "text/event-stream"
 
-    def __init__(self, board: Board, clock: Clock, version: str, headers: dict[str, str]) -> None:
+    def __init__(
+        self,
+        board: Board,
+        clock: Clock,
+        version: str,
+        headers: dict[str, str],
+        proof: Callable[[], Awaitable[object]] | None = None,
+    ) -> None:
         self._board = board
         self._clock = clock
+        self._proof = proof
         super().__init__(self._messages(version), headers={**headers, "X-Accel-Buffering": "no"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,13 +53,29 @@ class PanelStream(StreamingResponse):
 
     async def _messages(self, version: str) -> AsyncIterator[bytes]:
         yield f"retry: {_RETRY_MS}\n".encode() + self._message("beat", {})
+        proved_at = self._clock.monotonic()
         while not self._board.closed and not self._board.rests:
             showing = await self._board.after(version, _BEAT_S)
+            if self._clock.monotonic() - proved_at >= _BEAT_S:
+                proved_at = self._clock.monotonic()
+                if not await self._may_watch():
+                    return
             version = showing.version
             if showing.panels:
                 yield self._message("panels", {"panels": showing.panels}, version)
             else:
                 yield self._message("beat", {})
+
+    async def _may_watch(self) -> bool:
+        """As long as nobody can be asked, yes: who began this stream was let in."""
+        try:
+            if self._proof is not None:
+                await self._proof()
+        except Refused:
+            return False
+        except TransientFault:
+            return True
+        return True
 
     def _message(self, name: str, data: dict[str, Any], version: str = "") -> bytes:
         body = msgspec.json.encode({"at": rfc3339(self._clock.now()), **data})

@@ -18,9 +18,12 @@ class Tone(StrEnum):
 
 
 _TONES = {
-    Tone.GOOD: "active posted completed done normal good ok succeeded closed resolved",
+    Tone.GOOD: "active posted completed done normal good ok succeeded closed resolved published",
     Tone.BUSY: "starting sending running waiting pending sleeping claimed scheduled compensating redriven",
-    Tone.WARN: "degraded failed retrying timed_out uncertain stale half-open suspended cancelled held open",
+    Tone.WARN: (
+        "degraded failed retrying timed_out uncertain stale half-open suspended cancelled held open "
+        "deprecated"
+    ),
     Tone.BAD: "stopped parked rejected unknown bad breach error dead stuck",
 }
 _BY_STATE = {state: tone for tone, states in _TONES.items() for state in states.split()}

@@ -21,6 +21,7 @@ from lineshaft.core.errors import ConfigError
 from lineshaft.core.ids import business_key, fingerprint
 from lineshaft.core.ports import Connector
 from lineshaft.core.values import Value
+from lineshaft.model.entities import ENTITIES
 
 __all__ = ["Capability", "Operation", "bind", "client", "command", "query"]
 
@@ -37,7 +38,8 @@ class Operation:
     emits     event that tells the outcome; its data is the operation's reply
     order     fields of the request within whose values calls take effect in the order of asking; empty: none
     document  field of the reply with the target's document number
-    entity    canonical entity that it changes, e.g. `maintenance_request`
+    entity    canonical entity that it changes or reads, e.g. `maintenance_request`
+    system_kind  of the systems that serve it, as its capability says
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Operation:
         self.entity = entity
         self.emits = emits
         self.document = document
+        self.system_kind = ""
         self.summary = inspect.getdoc(method) or ""
         self._function = method
 
@@ -87,14 +90,25 @@ class Operation:
 
     @cached_property
     def request_schema(self) -> PayloadSchema[Value]:
-        facets = {"x-key": list(self.key), "x-owner": self.owner}
+        facets: dict[str, Any] = {"x-key": list(self.key)}
         if self.order:
             facets["x-order-by"] = list(self.order)
-        return PayloadSchema(self.name, self.request, facets)
+        return PayloadSchema(self.name, self.request, facets | self._facets)
 
     @cached_property
     def reply_schema(self) -> PayloadSchema[Value]:
-        return PayloadSchema(f"{self.name} reply", self.reply, {"x-owner": self.owner})
+        return PayloadSchema(f"{self.name} reply", self.reply, self._facets)
+
+    @property
+    def system_of_record(self) -> str:
+        """Kind of system that masters the entity; empty for an entity that is not canonical."""
+        entity = ENTITIES.get(self.entity)
+        return str(entity.system_of_record) if entity else ""
+
+    @property
+    def _facets(self) -> dict[str, Any]:
+        facets = {"x-owner": self.owner, "x-entity": self.entity, "x-system-kind": self.system_kind}
+        return facets | ({"x-system-of-record": self.system_of_record} if self.system_of_record else {})
 
     def idempotency_key(self, request: Value, target: str) -> str:
         """UUIDv5 over the business tuple of model-and-events: what the fact is, never when it was sent."""
@@ -142,6 +156,7 @@ class Capability:
             operation = getattr(member, "__operation__", None)
             if operation is not None:
                 operation.name = f"{name}.{method}"
+                operation.system_kind = system_kind
                 operation.check()
                 operations[method] = operation
         cls.operations = operations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
@@ -16,11 +17,13 @@ import msgspec
 
 from lineshaft.core.errors import ContractViolation
 
-__all__ = ["PayloadSchema", "business_keys"]
+__all__ = ["FORMATS", "PayloadSchema", "business_keys", "findings_of", "validator_of"]
 
 T = TypeVar("T")
-_NO_NUMBER = re.compile(rb'"[+-]?(s?nan\d*|inf(inity)?)"', re.IGNORECASE)
+_NO_NUMBER = re.compile(rb'"[+-]?(s?nan\d*|inf(inity)?)"')
 _SCALARS = (str, int, float, bytes, NoneType, date, timedelta, Decimal)
+_AT = re.compile(r" - at `\$\.?(.*?)`$")
+_BUILDING = threading.Lock()
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -31,12 +34,22 @@ class PayloadSchema(Generic[T]):
         self.name = name
         self.type = type
         self._facets = facets
-        self._decoder = msgspec.json.Decoder(type)
+        with _BUILDING:  # two threads that meet a type for the first time get in each other's way
+            self._decoder = msgspec.json.Decoder(type)
 
     @cached_property
     def document(self) -> dict[str, Any]:
-        """The writers' view: unknown members are refused."""
-        (reference,), components = msgspec.json.schema_components([self.type], ref_template="#/$defs/{name}")
+        """The writers' view: unknown members are refused.
+
+        An enumeration with `Other` may grow: readers take a word that they do not know for it.
+        """
+        with _BUILDING:
+            (reference,), components = msgspec.json.schema_components(
+                [self.type], ref_template="#/$defs/{name}"
+            )
+        for component in components.values():
+            if "Other" in component.get("enum", ()):
+                component["x-extensible"] = True
         schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": self.name, **reference}
         return {**schema, "$defs": components, "unevaluatedProperties": False, **self._facets}
 
@@ -47,9 +60,11 @@ class PayloadSchema(Generic[T]):
     @cached_property
     def _validator(self) -> jsonschema_rs.Draft202012Validator:
         readers = {key: value for key, value in self.document.items() if key != "unevaluatedProperties"}
-        return jsonschema_rs.Draft202012Validator(
-            readers, validate_formats=True, formats={"decimal": _is_decimal}
-        )
+        readers["$defs"] = {
+            name: {"type": "string"} if component.get("x-extensible") else component
+            for name, component in self.document["$defs"].items()
+        }
+        return validator_of(readers)
 
     def decode(self, data: bytes) -> T:
         """The typed value; members that the contract does not know are ignored.
@@ -61,7 +76,7 @@ class PayloadSchema(Generic[T]):
         except _UNREADABLE as error:
             raise self._violation(data, [str(error)]) from error
         # the decoder takes "NaN" for a decimal, the schema does not
-        if self._has_decimals and _NO_NUMBER.search(data) and self._findings(msgspec.json.decode(data)):
+        if self._has_decimals and _has_no_number(data) and self._findings(msgspec.json.decode(data)):
             raise self._violation(data, [])
         return value
 
@@ -74,14 +89,23 @@ class PayloadSchema(Generic[T]):
             document = msgspec.json.decode(data)
         except _UNREADABLE:
             return ContractViolation(f"{self.name}: the payload is not JSON", findings=said)
-        findings = self._findings(document) or said
+        findings = self._findings(document) or [_told(each) for each in said]
         return ContractViolation(f"{self.name}: the payload breaks its contract", findings=findings)
 
     def _findings(self, document: Any) -> list[str]:
-        return [
-            f"{'/'.join(map(str, found.instance_path)) or '(root)'}: {found.message}"
-            for found in self._validator.iter_errors(document)
-        ]
+        return findings_of(self._validator, document)
+
+
+def _has_no_number(data: bytes) -> bool:
+    lower = data.lower()
+    return (b"nan" in lower or b"inf" in lower) and _NO_NUMBER.search(lower) is not None
+
+
+def _told(error: str) -> str:
+    """What a value's own check says, with its path in the form that the schema's findings have."""
+    where = _AT.search(error)
+    path = where[1].replace("[", ".").replace("]", "").strip(".").replace(".", "/") if where else ""
+    return f"{path or '(root)'}: {_AT.sub('', error)}"
 
 
 def _is_decimal(text: str) -> bool:
@@ -89,6 +113,22 @@ def _is_decimal(text: str) -> bool:
         return Decimal(text).is_finite()
     except InvalidOperation:
         return False
+
+
+FORMATS = {"decimal": _is_decimal}  # beside those of JSON Schema, asserted by every validator
+
+
+def validator_of(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
+    """Formats are asserted, ours among them."""
+    return jsonschema_rs.Draft202012Validator(schema, validate_formats=True, formats=FORMATS)
+
+
+def findings_of(validator: jsonschema_rs.Draft202012Validator, document: Any) -> list[str]:
+    """Every path that is wrong, one line each."""
+    return [
+        f"{'/'.join(map(str, found.instance_path)) or '(root)'}: {found.message}"
+        for found in validator.iter_errors(document)
+    ]
 
 
 def business_keys(value: Any) -> list[tuple[str, str]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import time
 import uuid
 
-__all__ = ["business_key", "fingerprint", "new_id"]
+__all__ = ["business_key", "fingerprint", "new_id", "new_ordered_id"]
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://lineshaft.dev/business-key").bytes
 
@@ -20,6 +21,11 @@ os.register_at_fork(after_in_child=_RANDOM.seed)
 def new_id() -> str:
     """A UUIDv4."""
     return _uuid(f"{_RANDOM.getrandbits(128):032x}", 4)
+
+
+def new_ordered_id() -> str:
+    """A UUIDv7: its text order is the order in time, to the millisecond, which keeps an index compact."""
+    return _uuid(f"{time.time_ns() // 1_000_000:012x}{_RANDOM.getrandbits(80):020x}", 7)
 
 
 def business_key(*parts: str) -> str:

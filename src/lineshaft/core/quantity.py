@@ -10,7 +10,7 @@ import msgspec
 from lineshaft.core.errors import ContractViolation
 from lineshaft.core.values import Value
 
-__all__ = ["UNITS", "Quantity", "convert", "convert_float"]
+__all__ = ["UNITS", "Quantity", "Unit", "convert", "convert_float"]
 
 # code: (dimension, factor to the base unit, offset added after the factor); source: UNECE Rec 20 rev 17
 UNITS: dict[str, tuple[str, Decimal, Decimal]] = {

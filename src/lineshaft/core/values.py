@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 import msgspec
 
+from lineshaft.core.access import Caller
+
 __all__ = [
     "Command",
     "Event",
@@ -189,12 +191,14 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     operation   `<capability>.<operation>`, e.g. `maintenance.create_request`
     request     the operation's declared request value
     reopen      id of a person's decision to try again what did not post; it counts once
+    caller      who asks over HTTP; None: a process, which its actor names
     """
 
     operation: str
     request: Value
     origin: Origin
     reopen: str = ""
+    caller: Caller | None = None
 
 
 class OutcomeState(StrEnum):

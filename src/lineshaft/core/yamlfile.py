@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -69,7 +70,7 @@ class YamlFile:
         part = self.data
         for key in place:
             part = part[key]
-        schema = _schema(type)
+        schema = _schema(type)  # type: ignore[arg-type]  # a class can be hashed
         findings = [
             f"{self.where([*place, *inner])}: {_dotted(inner)}{said}"
             for found in jsonschema_rs.Draft202012Validator(schema).iter_errors(part)
@@ -121,6 +122,7 @@ class YamlFile:
         return _REFERENCE.sub(lookup, text)
 
 
+@cache
 def _schema(type: Any) -> dict[str, Any]:
     (reference,), components = msgspec.json.schema_components([type], ref_template="#/$defs/{name}")
     return {**reference, "$defs": components}

@@ -2,53 +2,47 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Mapping
 from http import HTTPStatus
 
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
-from lineshaft.gateway.problems import problem
+from lineshaft.gateway.problems import Refusal
 
-__all__ = ["MAX_BODY_BYTES", "read_body"]
-
-MAX_BODY_BYTES = 1024 * 1024
-BODY_TIMEOUT_S = 30.0
+__all__ = ["read_all"]
 
 
-async def read_body(
-    request: Request, *, limit: int = MAX_BODY_BYTES, timeout_s: float = BODY_TIMEOUT_S
-) -> bytes | Response:
-    """The body, or the refusal to answer with: 413 once the limit is passed, 408 when it takes too long.
-
-    raises  starlette.requests.ClientDisconnect when nobody is left to answer to
-    """
-    announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > limit:
-        return _too_large(limit)
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(timeout_s):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > limit:
-                    return _too_large(limit)
-                parts.append(chunk)
-    except TimeoutError:
-        return problem(
-            HTTPStatus.REQUEST_TIMEOUT,
-            code="body_timeout",
-            detail=f"the body did not arrive within {timeout_s:g} s",
-            headers={"Connection": "close"},
-        )
+async def read_all(receive: Receive, headers: Mapping[str, str], limit: int) -> bytes:
+    """raises  Refusal, 413, once the limit is passed; ClientDisconnect when nobody is left to answer to"""
+    announced = headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit:
+        raise _larger_than(limit)
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        if len(body) > limit:
+            raise _larger_than(limit)
+        return body
+    parts, size = [body], len(body)
+    while message.get("more_body") and size <= limit:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+    if size > limit:
+        raise _larger_than(limit)
     return b"".join(parts)
 
 
-def _too_large(limit: int) -> Response:
-    return problem(
+def _larger_than(limit: int) -> Refusal:
+    return Refusal(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        f"the body is longer than {limit} bytes",
         code="body_too_large",
-        detail=f"the body is longer than {limit} bytes; send smaller messages",
+        hint="send smaller messages",
         headers={"Connection": "close"},
     )

@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 import structlog
-from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from lineshaft.core.errors import (
     ContractViolation,
@@ -19,33 +17,48 @@ from lineshaft.core.errors import (
 )
 from lineshaft.core.ports import EventPublisher, ExceptionDesk, Webhook
 from lineshaft.core.values import Event, ExceptionKind, ExceptionRecord
-from lineshaft.gateway.body import read_body
 from lineshaft.gateway.problems import problem, try_later
+from lineshaft.gateway.route import PUBLIC, ApiRoute, Asked, Parameter
 
-__all__ = ["Webhook", "gateway_routes"]
+__all__ = ["Webhook", "webhook_routes"]
 
 REFUSALS = {"unknown_hook": HTTPStatus.NOT_FOUND, "wrong_signature": HTTPStatus.UNAUTHORIZED}
 
 
-def gateway_routes(
+def webhook_routes(
     webhooks: Mapping[str, Webhook],
     publisher: EventPublisher,
     exceptions: ExceptionDesk,
     plant: str,
-) -> list[Route]:
-    """`POST /webhooks/{system}/{hook}` for the systems named by the mapping's keys, and `GET /health`.
+) -> list[ApiRoute]:
+    """`POST /webhooks/{system}/{hook}` for the systems named by the mapping's keys; a signature is the proof.
 
     202  {"events": [<id>, …]}: the backbone has them; none when the system's message is of no concern
     400  the body breaks its contract: every finding, which the exceptions' desk has been told, too
     401  wrong signature
     404  unknown system or hook
-    413  longer than 1 MiB
     503  the backbone or the desk is away: Retry-After says when to send again
     """
     hooks = _Hooks(webhooks, publisher, exceptions, plant)
+    ids = {"type": "array", "items": {"type": "string"}}
     return [
-        Route("/webhooks/{system}/{hook}", hooks.take, methods=["POST"]),
-        Route("/health", hooks.health, methods=["GET"]),
+        ApiRoute(
+            method="POST",
+            path="/webhooks/{system}/{hook}",
+            name="receive_webhook",
+            summary="A message of a connected system, signed by it",
+            permission=PUBLIC,
+            handler=hooks.receive,
+            tag="events",
+            parameters=(
+                Parameter(name="system", where="path", required=True),
+                Parameter(name="hook", where="path", required=True),
+            ),
+            media=(),
+            own_checks=True,
+            answers={202: {"type": "object", "required": ["events"], "properties": {"events": ids}}},
+            problems=(400, 401, 404, 500, 503),
+        )
     ]
 
 
@@ -63,23 +76,19 @@ class _Hooks:
         self._plant = plant
         self._log = structlog.get_logger("lineshaft.gateway")
 
-    async def health(self, _: Request) -> Response:
-        return JSONResponse({"state": "active", "plant": self._plant})
-
-    async def take(self, request: Request) -> Response:
-        name, hook = request.path_params["system"], request.path_params["hook"]
+    async def receive(self, asked: Asked) -> Response:
+        name, hook = asked.path["system"], asked.path["hook"]
         system = self._webhooks.get(name)
         if system is None:
             detail = f"no system {name!r} sends webhooks here; known: {', '.join(self._webhooks) or 'none'}"
             return problem(HTTPStatus.NOT_FOUND, code="unknown_system", detail=detail)
+        return await self._answer(system, name, hook, asked.headers, asked.body)
+
+    async def _answer(
+        self, system: Webhook, name: str, hook: str, headers: Mapping[str, str], body: bytes
+    ) -> Response:
         try:
-            body = await read_body(request)
-        except ClientDisconnect:
-            return Response(status_code=HTTPStatus.BAD_REQUEST)
-        if isinstance(body, Response):
-            return body
-        try:
-            return await self._taken(system, name, hook, request.headers, body)
+            return await self._taken(system, name, hook, headers, body)
         except (TransientFault, OutcomeUnknown) as fault:
             self._log.warning("webhook not taken", system=name, hook=hook, code=fault.code, error=str(fault))
             return try_later(fault)

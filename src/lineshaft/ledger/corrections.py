@@ -29,6 +29,7 @@ class Carrier(StrEnum):
     WEBHOOK = "webhook"
     READING = "reading"
     PROCESS = "process"
+    DELIVERY = "delivery"
     NOTHING = "nothing"
 
 
@@ -39,6 +40,8 @@ def carrier_of(row: ExceptionRow) -> Carrier:
         return Carrier.READING
     if row.source.startswith("/webhooks/") and row.source.count("/") == _HOOK_PARTS - 1:
         return Carrier.WEBHOOK
+    if row.source.startswith("subscription "):
+        return Carrier.DELIVERY
     return Carrier.PROCESS if row.source.startswith("process ") else Carrier.NOTHING
 
 
@@ -65,6 +68,8 @@ class Corrections:
 
     def findings(self, row: ExceptionRow, payload: bytes) -> list[str]:
         """What is wrong with this payload by the contract of what carried it; telemetry's has none."""
+        if carrier_of(row) is Carrier.DELIVERY and payload != row.payload:
+            return ["(root): an event is told as it was; have what told it tell another one"]
         try:
             if carrier_of(row) in (Carrier.EVENT, Carrier.WEBHOOK):
                 self.events(row, payload)
@@ -105,8 +110,8 @@ class Corrections:
         return msgspec.structs.replace(
             original,
             id=business_key("redrive", row.exception_id, str(row.revision), str(row.redrives + 1)),
-            subject=str(getattr(data, contract.key)),
-            partitionkey=str(getattr(data, contract.order_by)),
+            subject=contract.subject(data),
+            partitionkey=contract.partition(data),
             correlationid=original.correlationid or original.id,
             causationid=row.exception_id,
             data=payload,

@@ -51,15 +51,21 @@ class EventLog:
             "type": event.type,
             "eventclass": event.eventclass,
             "source": event.source,
-            "subject": event.subject,
+            "subject": _as_kept(event.subject),
             "plant": event.plant,
             "time": rfc3339(event.time),
+            "sequence": event.sequence,
             "recorded_at": recorded_at,
             "correlation_id": event.correlationid,
             "causation_id": event.causationid,
             "traceparent": event.traceparent,
-            "data": event.data.decode(errors="replace").replace("\0", "\ufffd"),  # as text can be kept
+            "data": _as_kept(event.data.decode(errors="replace")),
         }
+
+
+def _as_kept(text: str) -> str:
+    """PostgreSQL has no text with NUL in it."""
+    return text.replace("\0", "\ufffd")
 
 
 def keys_in(contract: EventContract[Any] | None, subject: str, data: bytes) -> list[tuple[str, str]]:

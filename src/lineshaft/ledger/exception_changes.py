@@ -13,6 +13,7 @@ from lineshaft.core.values import Event
 from lineshaft.ledger.audit import Audit, AuditEntry
 from lineshaft.ledger.corrections import Carrier, carrier_of
 from lineshaft.ledger.exception_rows import REPEATED, ExceptionRow, ExceptionState
+from lineshaft.ledger.subscriptions.again import deliver_again, drop
 from lineshaft.store import Outbox, Store
 from lineshaft.store.schema import exceptions
 
@@ -56,6 +57,8 @@ class ExceptionChanges:
 
         def more(connection: Connection) -> None:
             self._outbox.add(connection, events)
+            if carrier_of(row) is Carrier.DELIVERY:
+                deliver_again(connection, [ref])
             if ref != row.ref:
                 _absorb(connection, row, ref)
 
@@ -64,8 +67,16 @@ class ExceptionChanges:
             self._outbox.wake()
 
     async def discarded(self, row: ExceptionRow, *, by: str, reason: str) -> None:
-        changes = {"state": ExceptionState.DISCARDED, "closed_at": rfc3339(self._clock.now())}
-        await self._must(row, changes, _entry(row, "exception.discarded", by, reason, {"cause": row.cause}))
+        """What waits behind a delivery that need not be made goes on."""
+        at = rfc3339(self._clock.now())
+        changes = {"state": ExceptionState.DISCARDED, "closed_at": at}
+        entry = _entry(row, "exception.discarded", by, reason, {"cause": row.cause})
+
+        def more(connection: Connection) -> None:
+            if carrier_of(row) is Carrier.DELIVERY:
+                drop(connection, row.ref, at)
+
+        await self._must(row, changes, entry, more)
 
     async def resolved(self, row: ExceptionRow, detail: str, *, by: str = "") -> None:
         """Nothing, where somebody else has noted it. by: the writer of the audit itself, if nobody else."""

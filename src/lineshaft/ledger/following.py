@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, and_, or_, select
 
+from lineshaft.core.subscriptions import DeliveryState
 from lineshaft.core.values import OutcomeState
 from lineshaft.ledger.corrections import Carrier, carrier_of
 from lineshaft.ledger.exception_rows import ExceptionRow, ExceptionState
-from lineshaft.store.schema import calls, events, exceptions, process_waits, processes, signals
+from lineshaft.store.schema import calls, deliveries, events, exceptions, process_waits, processes, signals
 
 __all__ = ["Document", "Followed", "Verdict", "follow"]
 
@@ -69,11 +70,23 @@ def _found(
     match carrier_of(row):
         case Carrier.READING:
             return Followed(verdict=Verdict.WAITING, detail="telemetry has not come to it yet")
+        case Carrier.DELIVERY:
+            return _delivery(connection, row.ref)
         case Carrier.PROCESS:
             instances = _instances(connection, processes.c.process_id == row.ref)
         case _:
             instances = _takers(connection, row.redrive_ref, started_by)
     return _ended(connection, instances) if instances else _event(connection, row.redrive_ref, taken_in)
+
+
+def _delivery(connection: Connection, delivery_id: str) -> Followed:
+    asked = select(deliveries.c.state, deliveries.c.error).where(deliveries.c.delivery_id == delivery_id)
+    found = connection.execute(asked).first()
+    if found is None or found.state in (DeliveryState.DELIVERED, DeliveryState.DROPPED):
+        return Followed(verdict=Verdict.POSTED, detail="it was delivered, or need not be any more")
+    if found.state == DeliveryState.FAILED:
+        return Followed(verdict=Verdict.FAILED, detail=found.error)
+    return Followed(verdict=Verdict.WAITING, detail=f"it is being tried; last: {found.error or 'not yet'}")
 
 
 def _event(connection: Connection, event_id: str, taken_in: frozenset[str]) -> Followed:

@@ -9,13 +9,14 @@ from sqlalchemy import Connection, exists, select
 
 from lineshaft.core.errors import ContractViolation, LineshaftError, TransientFault
 from lineshaft.core.ports import ProcessActions, RawDestination
+from lineshaft.core.subscriptions import DeliveryState
 from lineshaft.core.values import ExceptionKind
 from lineshaft.ledger.corrections import Carrier, Corrections, carrier_of
 from lineshaft.ledger.exception_changes import ExceptionChanges
 from lineshaft.ledger.exception_rows import Chosen, ExceptionRow, ExceptionState, choose
 from lineshaft.ledger.following import Followed, Verdict, follow
 from lineshaft.store import Store
-from lineshaft.store.schema import exceptions, processes
+from lineshaft.store.schema import deliveries, exceptions, processes
 
 __all__ = ["Redriving"]
 
@@ -73,6 +74,8 @@ class Redriving:
             except LineshaftError:
                 await self._changes.reopened(await self._row(row.exception_id))
                 raise
+        elif carrier is Carrier.DELIVERY:
+            await self._changes.redriven(row, row.ref, by=by, reason=reason)
         elif carrier is Carrier.READING:
             position = await self._readings.publish(row.envelope.topic, row.current)
             await self._changes.redriven(row, position, by=by, reason=reason)
@@ -108,9 +111,14 @@ class Redriving:
         raises  TransientFault when the store or the backbone is away
         """
         ended = exists().where(processes.c.process_id == exceptions.c.ref, processes.c.finished_at != "")
+        told = exists().where(
+            deliveries.c.delivery_id == exceptions.c.ref, deliveries.c.state == DeliveryState.DELIVERED.value
+        )
         under_way = select(exceptions.c.exception_id).where(exceptions.c.state == ExceptionState.REDRIVEN)
         done = select(exceptions.c.exception_id).where(
-            exceptions.c.state == ExceptionState.OPEN, exceptions.c.source.startswith("process "), ended
+            exceptions.c.state == ExceptionState.OPEN,
+            (exceptions.c.source.startswith("process ") & ended)
+            | (exceptions.c.source.startswith("subscription ") & told),
         )
 
         def question(connection: Connection) -> tuple[Sequence[str], Sequence[str]]:
@@ -121,8 +129,10 @@ class Redriving:
 
         redriven, finished = await self._store.read(question)
         await self._look(redriven, "")
-        for exception_id in finished:  # by people, at the process itself
-            await self._changes.resolved(await self._row(exception_id), "the process has ended")
+        for exception_id in finished:  # by people, at the process or the subscription itself
+            row = await self._row(exception_id)
+            is_process = carrier_of(row) is Carrier.PROCESS
+            await self._changes.resolved(row, "the process has ended" if is_process else "it was delivered")
 
     async def _row(self, exception_id: str) -> ExceptionRow:
         (row,) = await self._store.read(lambda connection: choose(connection, Chosen(ids=[exception_id])))
@@ -157,6 +167,6 @@ class Redriving:
         if row.state is ExceptionState.REDRIVEN:
             if found.verdict is Verdict.POSTED:
                 await self._changes.resolved(row, found.detail, by=by)
-            elif found.verdict is Verdict.FAILED and carrier is Carrier.PROCESS:
+            elif found.verdict is Verdict.FAILED and carrier in (Carrier.PROCESS, Carrier.DELIVERY):
                 await self._changes.reopened(row)
         return found

@@ -28,18 +28,22 @@ from sqlalchemy import (
 
 from lineshaft.contracts.event import EventContract
 from lineshaft.core.clock import Clock, rfc3339
+from lineshaft.core.subscriptions import DeliveryState
 from lineshaft.core.values import OutcomeState
 from lineshaft.ledger.eventlog import keys_in
 from lineshaft.ledger.exception_rows import ExceptionState
 from lineshaft.ledger.key_index import key_rows
 from lineshaft.store import Store
 from lineshaft.store.schema import (
+    api_requests,
     business_keys,
     calls,
+    deliveries,
     events,
     exceptions,
     process_waits,
     processes,
+    request_claims,
     retention_marks,
     signals,
 )
@@ -53,12 +57,16 @@ _CLOSED = (ExceptionState.RESOLVED, ExceptionState.DISCARDED)
 
 
 class KeepFor(msgspec.Struct, frozen=True, kw_only=True):
-    """call_payloads: request and reply of a call, whose row stays in any case."""
+    """call_payloads: request and reply of a call, whose row stays in any case.
+
+    requests: over HTTP, with their answers. That an event was taken in stays known: claims of scope `event`.
+    """
 
     events: timedelta
     signals: timedelta
     exceptions: timedelta
     call_payloads: timedelta
+    requests: timedelta = timedelta(days=400)
 
 
 class Retention:
@@ -79,6 +87,9 @@ class Retention:
             "events": (self._keep.events, _old_events),
             "signals": (self._keep.signals, _old_signals),
             "exceptions": (self._keep.exceptions, _old_exceptions),
+            "requests": (self._keep.requests, _old_requests),
+            "request_claims": (self._keep.requests, _old_claims),
+            "deliveries": (self._keep.events, _old_deliveries),
             _PAYLOADS: (self._keep.call_payloads, _old_payloads),
         }
         found = {}
@@ -96,6 +107,9 @@ class Retention:
             "events": self._remove_events,
             "signals": _remove_signals,
             "exceptions": _remove_exceptions,
+            "requests": _remove_requests,
+            "request_claims": _remove_claims,
+            "deliveries": _remove_deliveries,
             _PAYLOADS: _blank_payloads,
         }[name]
         place = await self._store.read(_mark) if name == _PAYLOADS else ""
@@ -203,6 +217,27 @@ def _old_exceptions(before: str) -> Select[Any]:
     )
 
 
+def _old_requests(before: str) -> Select[Any]:
+    request = api_requests.c
+    return select(request.at, request.request_id).where(request.at < before)
+
+
+def _old_claims(before: str) -> Select[Any]:
+    claim = request_claims.c
+    return select(claim.created_at, claim.claim_id).where(
+        claim.created_at < before, claim.scope != "event", claim.state == "done"
+    )
+
+
+def _old_deliveries(before: str) -> Select[Any]:
+    """Of webhooks. What is not told yet stays, and what failed waits for a person."""
+    delivery = deliveries.c
+    over = [DeliveryState.DELIVERED.value, DeliveryState.DROPPED.value]
+    return select(delivery.created_at, delivery.delivery_id).where(
+        delivery.created_at < before, delivery.finished_at < before, delivery.state.in_(over)
+    )
+
+
 def _old_payloads(before: str) -> Select[Any]:
     """Of calls whose outcome is known, in stories whose processes have ended."""
     call = calls.c
@@ -221,6 +256,18 @@ def _remove_signals(connection: Connection, old: Select[Any]) -> int:
 def _remove_exceptions(connection: Connection, old: Select[Any]) -> int:
     ids = [row.exception_id for row in connection.execute(old)]
     return _delete(connection, exceptions.c.exception_id, ids)
+
+
+def _remove_requests(connection: Connection, old: Select[Any]) -> int:
+    return _delete(connection, api_requests.c.request_id, [row.request_id for row in connection.execute(old)])
+
+
+def _remove_claims(connection: Connection, old: Select[Any]) -> int:
+    return _delete(connection, request_claims.c.claim_id, [row.claim_id for row in connection.execute(old)])
+
+
+def _remove_deliveries(connection: Connection, old: Select[Any]) -> int:
+    return _delete(connection, deliveries.c.delivery_id, [row.delivery_id for row in connection.execute(old)])
 
 
 def _blank_payloads(connection: Connection, old: Select[Any]) -> int:

@@ -17,6 +17,7 @@ from lineshaft.core.clock import rfc3339
 from lineshaft.core.ids import business_key
 from lineshaft.store.process_documents import unpacked
 from lineshaft.store.schema import (
+    api_requests,
     archived_processes,
     business_keys,
     calls,
@@ -30,6 +31,7 @@ from lineshaft.store.schema import (
 __all__ = ["trace"]
 
 _MOST_STORIES = 20
+_READING = ("GET", "HEAD")
 Node = dict[str, Any]
 
 
@@ -113,6 +115,12 @@ def _correlations(connection: Connection, key: str) -> list[str]:
         )
         .order_by(events.c.recorded_at.desc())
     )
+    found += column(
+        select(api_requests.c.correlation_id).where(
+            or_(api_requests.c.request_id == key, api_requests.c.correlation_id == key),
+            api_requests.c.method.not_in(_READING),
+        )
+    )
     # a payload that told no event has a story only by what its redrive went out as
     wrong = exceptions.c
     for story, ref in connection.execute(
@@ -170,6 +178,12 @@ def _story(connection: Connection, correlation: str) -> dict[str, Any]:
         edges.append((call.causation_id, call.call_id))
         if call.document:
             edges.append((call.call_id, f"{call.system}:{call.document}"))
+    asked = select(api_requests).where(
+        api_requests.c.correlation_id == correlation, api_requests.c.method.not_in(_READING)
+    )
+    for request in rows(asked):
+        nodes.append(_request(request))
+        edges.append((request.request_id, request.ref))
     nodes = _ordered(nodes)
     present = {node["id"] for node in nodes}
     return {
@@ -180,9 +194,22 @@ def _story(connection: Connection, correlation: str) -> dict[str, Any]:
 
 
 def _ordered(nodes: Iterable[Node]) -> list[Node]:
-    rank = {"reading": 0, "event": 1, "process": 2, "step": 3, "call": 4, "document": 5, "exception": 6}
+    kinds = ("request", "reading", "event", "process", "step", "call", "document", "exception")
+    rank = {kind: number for number, kind in enumerate(kinds)}
     unique = {node["id"]: node for node in nodes}
     return sorted(unique.values(), key=lambda node: (node["at"], rank[node["kind"]]))
+
+
+def _request(request: Any) -> Node:
+    return {
+        "kind": "request",
+        "id": request.request_id,
+        "at": request.at,
+        "title": f"{request.method} {request.path}",
+        "state": f"{request.status} {request.code}".rstrip(),
+        "caller": request.caller,
+        "duration_ms": request.duration_ms,
+    }
 
 
 def _reading(event: Any, edges: list[tuple[str, str]]) -> list[Node]:

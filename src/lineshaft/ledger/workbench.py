@@ -219,6 +219,8 @@ def _does(row: ExceptionRow) -> str:
             return f"put {payload} on {row.envelope.topic} again"
         case Carrier.PROCESS:
             return f"retry {row.source}"
+        case Carrier.DELIVERY:
+            return f"tell {row.source} again"
         case Carrier.NOTHING:
             return "nothing"
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from lineshaft.core.values import Key, Moment, Value
 
-__all__ = ["CalendarEntries", "CalendarEntry", "EntryType", "EquipmentPeriod"]
+__all__ = ["CalendarEntries", "CalendarEntry", "EntryType", "EquipmentPeriod", "WorkCalendarRecord"]
 
 
 class EquipmentPeriod(Value, frozen=True, kw_only=True):
@@ -42,6 +42,7 @@ class CalendarEntry(Value, frozen=True, kw_only=True):
     finish_date_time: Moment
     shift_id: Key | None = None
     shift_date: date
+    team_id: Key | None = None
 
 
 class CalendarEntries(Value, frozen=True, kw_only=True):
@@ -49,3 +50,11 @@ class CalendarEntries(Value, frozen=True, kw_only=True):
 
     equipment_id: Key
     entries: list[CalendarEntry]
+
+
+class WorkCalendarRecord(Value, frozen=True, kw_only=True):
+    """A whole calendar: the entity work_calendar. time_zone: IANA name; its shift dates are in it"""
+
+    id: Key
+    time_zone: str
+    work_calendar_entry: list[CalendarEntry]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from enum import StrEnum
 
 import msgspec
 
 from lineshaft.core.quantity import Quantity
 from lineshaft.core.values import Key, Moment, Value
+from lineshaft.model.enumerations import OperationsRequestState
 
 __all__ = ["AcceptedCount", "CountRef", "CountedOrder", "CountedQuantity", "OperationsRequestState"]
 
@@ -20,22 +20,6 @@ class CountRef(Value, frozen=True, kw_only=True):
     property: str
     start_time: Moment
     end_time: Moment
-
-
-class OperationsRequestState(StrEnum):
-    """Source: B2MML RequestState."""
-
-    FORECAST = "Forecast"
-    RELEASED = "Released"
-    WAITING = "Waiting"
-    READY = "Ready"
-    RUNNING = "Running"
-    HELD = "Held"
-    SUSPENDED = "Suspended"
-    COMPLETED = "Completed"
-    CANCELLED = "Cancelled"
-    ABORTED = "Aborted"
-    CLOSED = "Closed"
 
 
 class CountedOrder(Value, frozen=True, kw_only=True):

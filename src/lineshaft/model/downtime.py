@@ -5,10 +5,24 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta
 
 from lineshaft.core.values import Key, Moment, Value
+from lineshaft.model.measures import Seconds, in_order, not_negative
 
-__all__ = ["ClassifiedStop", "StopClass", "StopReason", "StopRef"]
+__all__ = [
+    "ClassifiedStop",
+    "DowntimeRecord",
+    "DowntimeState",
+    "ReasonCode",
+    "ReasonKind",
+    "StopClass",
+    "StopReason",
+    "StopRef",
+    "TimeCategory",
+]
 
 
 class StopRef(Value, frozen=True, kw_only=True):
@@ -39,7 +53,7 @@ class StopClass(StrEnum):
 
 
 class ClassifiedStop(Value, frozen=True, kw_only=True):
-    """One segment [start_time, end_time) of a stop, within one shift.
+    """One segment [start_time, end_time) of a stop, within one shift; a posted one is a downtime_record.
 
     stop_start_time           of the whole stop; (equipment, rule, it, segment, revision) is one fact
     segment                   number within the stop, from 0
@@ -70,3 +84,71 @@ class ClassifiedStop(Value, frozen=True, kw_only=True):
     job_order_id: Key | None = None
     shift_id: Key | None = None
     shift_date: date | None = None
+
+
+class TimeCategory(StrEnum):
+    UNPLANNED_DOWNTIME = "unplanned_downtime"
+    PLANNED_DOWNTIME = "planned_downtime"
+    MINOR_STOP = "minor_stop"
+    CHANGEOVER = "changeover"
+    NOT_SCHEDULED = "not_scheduled"
+    BLOCKED_STARVED = "blocked_starved"
+
+
+class DowntimeState(StrEnum):
+    """voided: taken back, a later revision holds"""
+
+    CLASSIFIED = "classified"
+    OPEN = "open"
+    CLOSED = "closed"
+    POSTED = "posted"
+    VOIDED = "voided"
+
+
+class DowntimeRecord(Value, frozen=True, kw_only=True):
+    """A stop as the MES records it, within one shift.
+
+    revision             one more each time that it was classified anew; (equipment, start, revision) is one
+    duration             seconds
+    evidence_event_ids   what it came of
+    """
+
+    id: Key
+    equipment_id: Key
+    start_time: Moment
+    time_category: TimeCategory
+    reason_code: Key
+    shift_id: Key
+    state: DowntimeState
+    evidence_event_ids: Annotated[list[Key], Meta(min_length=1)]
+    revision: int = 0
+    end_time: Moment | None = None
+    duration: Seconds | None = None
+    root_cause_equipment_id: Key | None = None
+    job_order_id: Key | None = None
+    maintenance_request_id: Key | None = None
+
+    def __post_init__(self) -> None:
+        not_negative(duration=self.duration)
+        in_order(start_time=self.start_time, end_time=self.end_time)
+
+
+class ReasonKind(StrEnum):
+    DOWNTIME = "downtime"
+    SCRAP = "scrap"
+    REWORK = "rework"
+    VARIANCE = "variance"
+    HOLD = "hold"
+
+
+class ReasonCode(Value, frozen=True, kw_only=True):
+    """A node of the tree of reasons. level: 0 at the root; only leaves can be postable"""
+
+    code: Key
+    level: int
+    kind: ReasonKind
+    erp_postable: bool
+    parent_code: Key | None = None
+    time_category: TimeCategory | None = None
+    effective_start_date: date | None = None
+    effective_end_date: date | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
+from lineshaft.core.quantity import Quantity
 from lineshaft.core.values import Key, Moment, Value
 
 __all__ = ["CostPosting", "LabourPosting"]
@@ -28,7 +29,7 @@ class LabourPosting(Value, frozen=True, kw_only=True):
 
 
 class CostPosting(Value, frozen=True, kw_only=True):
-    """A posted cost: ERP's own document number. Source: OAGIS CostingActivity."""
+    """A posted cost. id: ERP's own document number. Source: OAGIS CostingActivity."""
 
     id: Key
     cost_object: Key
@@ -37,3 +38,6 @@ class CostPosting(Value, frozen=True, kw_only=True):
     currency: str
     posting_date: date
     source_transaction_id: Key
+    quantity: Quantity | None = None
+    fiscal_period: str | None = None
+    reversal_of: Key | None = None

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from lineshaft.core.quantity import Quantity
 from lineshaft.core.values import Key, Moment, Value
+from lineshaft.model.enumerations import Disposition
 
 __all__ = [
     "BalanceUpdate",
@@ -27,7 +28,7 @@ class MaterialAtSite(Value, frozen=True, kw_only=True):
 
 
 class StockBalance(Value, frozen=True, kw_only=True):
-    """Unrestricted stock of one material at one site. Source: OAGIS InventoryBalance.
+    """Unrestricted stock of one material at one site: a view of the entity stock_balance.
 
     quantity            on hand, reserved stock included
     reserved_quantity   promised to open reservations; None where the system keeps none
@@ -55,7 +56,7 @@ class ReservationState(StrEnum):
 
 
 class Reservation(Value, frozen=True, kw_only=True):
-    """Asked of the inventory system (id empty), and its answer (id filled)."""
+    """Asked of the inventory system (id empty), and its answer (id filled); of the entity reservation."""
 
     for_reference: Key
     line: int
@@ -85,7 +86,9 @@ class Release(Value, frozen=True, kw_only=True):
 class BalanceUpdate(Value, frozen=True, kw_only=True):
     """The balance of the system of record, told to a system that mirrors it.
 
-    A mirror ignores an update whose source_sequence is not greater than the last it took.
+    A mirror ignores an update whose source_sequence is not greater than the last it took. Where the system of
+    record keeps stock by place, lot or disposition, it tells a balance for each; without a disposition it is
+    unrestricted.
     """
 
     material_definition_id: Key
@@ -93,6 +96,10 @@ class BalanceUpdate(Value, frozen=True, kw_only=True):
     quantity: Quantity
     as_of: Moment
     source_sequence: str
+    stock_type: Disposition | None = None
+    storage_location: str | None = None
+    material_lot_id: Key | None = None
+    reserved_quantity: Quantity | None = None
 
 
 class ConsumptionPosting(Value, frozen=True, kw_only=True):
@@ -110,7 +117,7 @@ class ConsumptionPosting(Value, frozen=True, kw_only=True):
 
 
 class StockMovement(Value, frozen=True, kw_only=True):
-    """A posted movement: ERP's own document number and state."""
+    """A posted movement, by ERP's own document number: a view of the entity material_movement."""
 
     id: Key
     reference: Key

@@ -51,7 +51,7 @@ class PartRequirement(Value, frozen=True, kw_only=True):
 
 
 class PhysicalAsset(Value, frozen=True, kw_only=True):
-    """Source: B2MML PhysicalAsset. repair_kit: the parts a corrective order usually needs."""
+    """What a repair needs of the entity physical_asset. repair_kit: parts of a usual corrective order."""
 
     physical_asset_id: Key
     equipment_id: Key
@@ -78,7 +78,8 @@ class RequestState(StrEnum):
 class MaintenanceRequest(Value, frozen=True, kw_only=True):
     """Asked of the CMMS; its answer fills id and, where the request became an order, maintenance_order_id.
 
-    rule and episode_start make it the one request of one (asset, rule, episode).
+    rule and episode_start make it the one request of one (asset, rule, episode). Of the entity
+    maintenance_request.
     """
 
     physical_asset_id: Key
@@ -106,6 +107,8 @@ class MaintenanceOrderState(StrEnum):
 
 
 class MaintenanceOrder(Value, frozen=True, kw_only=True):
+    """A view of the entity maintenance_order."""
+
     id: Key
     physical_asset_id: Key
     description: str
@@ -181,7 +184,7 @@ class MaterialActual(Value, frozen=True, kw_only=True):
 
 
 class OrderCompletion(Value, frozen=True, kw_only=True):
-    """A maintenance order as completed by the technician."""
+    """A maintenance_order as completed by the technician."""
 
     id: Key
     physical_asset_id: Key

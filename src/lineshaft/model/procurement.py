@@ -27,7 +27,7 @@ class RequisitionState(StrEnum):
 
 
 class PurchaseRequisition(Value, frozen=True, kw_only=True):
-    """Asked of ERP (id empty), and its answer (id: ERP's document number)."""
+    """Asked of ERP (id empty), and its answer (id: ERP's number): a purchase_requisition of one line."""
 
     reference: Key
     material_definition_id: Key

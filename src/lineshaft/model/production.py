@@ -28,7 +28,7 @@ class ProductionContext(Value, frozen=True, kw_only=True):
 class CapacitySignal(Value, frozen=True, kw_only=True):
     """Told to planning: a work centre can do less, or again all, from a time on.
 
-    Source: B2MML OperationsCapability.
+    A view of the entity operations_capability.
     """
 
     reference: Key

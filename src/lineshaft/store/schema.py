@@ -19,20 +19,39 @@ from sqlalchemy import (
 
 __all__ = [
     "METADATA",
+    "access_changes",
+    "api_requests",
     "archived_processes",
+    "asset_events",
+    "asset_status",
     "audit",
     "audit_heads",
     "business_keys",
     "calls",
+    "contract_parties",
+    "contract_versions",
+    "credentials",
+    "deliveries",
+    "delivery_positions",
     "events",
     "exceptions",
+    "order_status",
     "outbox",
     "process_actions",
     "process_steps",
     "process_waits",
     "processes",
+    "projection_marks",
+    "projection_parts",
+    "quality_lots",
+    "quality_outcomes",
+    "quota_use",
+    "request_claims",
     "retention_marks",
+    "sessions",
     "signals",
+    "stock_levels",
+    "subscriptions",
     "system_pauses",
     "telemetry_state",
     "workers",
@@ -89,6 +108,7 @@ events = Table(
     _text("subject"),
     _text("plant"),
     _text("time"),
+    _text("sequence"),
     _text("recorded_at"),
     _text("correlation_id"),
     _text("causation_id"),
@@ -317,4 +337,286 @@ retention_marks = Table(
     METADATA,
     Column("name", String(100), primary_key=True),
     _text("up_to"),
+)
+
+# What was asked over HTTP under a key that makes a repeat recognisable, and what it was answered.
+request_claims = Table(
+    "request_claims",
+    METADATA,
+    Column("claim_id", String(36), primary_key=True),  # business_key(scope, caller, key)
+    _text("scope"),  # name of the route; `event`: caller is empty and the key is `source|id` of the event
+    _text("caller"),
+    _text("key"),
+    _text("fingerprint"),
+    _text("state"),  # in_flight, done
+    Column("status", Integer, nullable=False, server_default="0"),
+    _text("headers"),  # JSON object
+    Column("body", LargeBinary, nullable=False, server_default=""),
+    _text("claimed_by"),  # as in calls
+    _text("created_at"),
+    _text("finished_at"),
+    Index("ix_request_claims_created", "created_at"),
+)
+
+# Every request to the HTTP gateway: who asked what, and what came of it.
+api_requests = Table(
+    "api_requests",
+    METADATA,
+    Column("request_id", String(36), primary_key=True),  # in order of time
+    _text("at"),
+    _text("caller"),
+    _text("account"),
+    _text("method"),
+    _text("route"),
+    _text("path"),
+    _text("plant"),
+    Column("status", Integer, nullable=False),
+    _text("code"),  # of the problem; empty: none
+    Column("duration_ms", Float, nullable=False),
+    _text("correlation_id"),
+    _text("ref"),  # call, process or event that came of it
+    Index("ix_api_requests_at", "at"),
+    Index("ix_api_requests_correlation", "correlation_id"),
+)
+
+# Requests of an account on a UTC day, as each worker counted them.
+quota_use = Table(
+    "quota_use",
+    METADATA,
+    Column("account", String(200), primary_key=True),
+    Column("day", String(10), primary_key=True),
+    Column("worker", String(100), primary_key=True),
+    Column("used", BigInteger, nullable=False),
+)
+
+# Contract versions that this environment has, or had, live; `live` is 0 or 1.
+contract_versions = Table(
+    "contract_versions",
+    METADATA,
+    Column("name", String(200), primary_key=True),
+    Column("version", String(20), primary_key=True),
+    Column("major", Integer, nullable=False),
+    _text("kind"),
+    _text("owner"),
+    _text("state"),
+    _text("sunset"),
+    _text("digest"),
+    _text("document"),
+    Column("live", Integer, nullable=False, server_default="0"),
+    _text("at"),
+    _text("actor"),
+    _text("reason"),
+)
+
+# Who consumes or produces which major of a contract.
+contract_parties = Table(
+    "contract_parties",
+    METADATA,
+    Column("party", String(200), primary_key=True),
+    Column("name", String(200), primary_key=True),
+    Column("major", Integer, primary_key=True, autoincrement=False),
+    Column("role", String(10), primary_key=True),
+    _text("fields"),  # JSON
+    _text("contact"),
+    _text("origin"),  # file or api
+    _text("at"),
+    _text("actor"),
+)
+
+# What callers prove themselves with: hashes only.
+credentials = Table(
+    "credentials",
+    METADATA,
+    Column("credential_id", String(100), primary_key=True),
+    _text("kind"),  # key, client, password
+    Column("account", String(100), nullable=False),
+    _text("hash"),
+    _text("title"),
+    _text("created_at"),
+    _text("created_by"),
+    _text("expires_at"),
+    _text("revoked_at"),
+    _text("last_used_at"),
+    Index("ix_credentials_account", "account"),
+)
+
+# People who are logged in to the console.
+sessions = Table(
+    "sessions",
+    METADATA,
+    Column("session_id", String(64), primary_key=True),
+    _text("name"),
+    _text("account"),
+    _text("issuer"),
+    _text("roles"),  # JSON array, of what an OIDC issuer said
+    _text("plants"),  # JSON array
+    _text("address"),
+    _text("created_at"),
+    _text("seen_at"),
+    _text("ends_at"),
+    _text("ended_at"),
+    Index("ix_sessions_ends", "ends_at"),
+)
+
+# One row, whose number grows with each change of credentials and sessions: what is remembered of them is old.
+access_changes = Table(
+    "access_changes",
+    METADATA,
+    Column("name", String(20), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+)
+
+
+# What events say about one thing, for consumer APIs. doc: the row as ledger.projections folds it; at: time of
+# its newest fact. The other columns are what rows are asked for by.
+order_status = Table(
+    "order_status",
+    METADATA,
+    Column("id", String(200), primary_key=True),
+    Column("plant", String(100), primary_key=True),
+    _text("state"),
+    _text("at"),
+    Column("doc", LargeBinary, nullable=False, server_default=""),
+    Index("ix_order_status_plant", "plant", "id"),
+    Index("ix_order_status_state", "state", "plant", "id"),
+)
+
+asset_status = Table(
+    "asset_status",
+    METADATA,
+    Column("id", String(200), primary_key=True),
+    Column("plant", String(100), primary_key=True),
+    _text("at"),
+    Column("doc", LargeBinary, nullable=False, server_default=""),
+)
+
+asset_events = Table(
+    "asset_events",
+    METADATA,
+    Column("asset_id", String(200), primary_key=True),
+    Column("at", String(40), primary_key=True),
+    Column("event_id", String(200), primary_key=True),
+    _text("plant"),
+    _text("type"),
+    _text("source"),
+    _text("correlation_id"),
+    _text("data"),
+    Index("ix_asset_events_at", "at"),
+)
+
+stock_levels = Table(
+    "stock_levels",
+    METADATA,
+    Column("material_definition_id", String(200), primary_key=True),
+    Column("site", String(200), primary_key=True),
+    Column("plant", String(100), primary_key=True),
+    _text("at"),
+    Column("doc", LargeBinary, nullable=False, server_default=""),
+    Index("ix_stock_levels_plant", "plant", "material_definition_id", "site"),
+    Index("ix_stock_levels_site", "site", "plant", "material_definition_id"),
+)
+
+quality_lots = Table(
+    "quality_lots",
+    METADATA,
+    Column("id", String(200), primary_key=True),
+    Column("plant", String(100), primary_key=True),
+    _text("state"),
+    _text("at"),
+    Column("doc", LargeBinary, nullable=False, server_default=""),
+)
+
+quality_outcomes = Table(
+    "quality_outcomes",
+    METADATA,
+    Column("id", String(200), primary_key=True),
+    Column("kind", String(20), primary_key=True),
+    Column("plant", String(100), primary_key=True),
+    _text("state"),
+    _text("material_lot_id"),
+    _text("at"),
+    Column("doc", LargeBinary, nullable=False, server_default=""),
+    Index("ix_quality_outcomes_plant", "plant", "id", "kind"),
+    Index("ix_quality_outcomes_state", "state", "plant", "id", "kind"),
+    Index("ix_quality_outcomes_lot", "material_lot_id", "plant", "id", "kind"),
+)
+
+# What counts for a row by its own identity, so that a fact counts once.
+projection_parts = Table(
+    "projection_parts",
+    METADATA,
+    Column("part_id", String(36), primary_key=True),
+    Column("doc", LargeBinary, nullable=False),
+)
+
+# One row: up to which recorded event the projections have everything. replay_from: how far applying the event
+# log anew has come, if that is under way.
+projection_marks = Table(
+    "projection_marks",
+    METADATA,
+    Column("name", String(20), primary_key=True),
+    _text("up_to"),
+    _text("replay_from"),
+    Column("applied", BigInteger, nullable=False, server_default="0"),
+    _text("applied_at"),
+)
+
+# Who is told of which events by webhook.
+subscriptions = Table(
+    "subscriptions",
+    METADATA,
+    Column("subscription_id", String(36), primary_key=True),
+    Column("name", String(100), nullable=False, unique=True),
+    _text("account"),  # whose fields and plants apply
+    _text("url"),
+    _text("types"),  # JSON list
+    _text("subject"),  # only this one; empty: any
+    _text("plants"),  # JSON list
+    _text("secret"),  # as made here; empty: it is a reference, and in the file of subscriptions
+    _text("owner"),  # the desk for what cannot be delivered
+    _text("state"),  # active, paused, suspended, ended
+    _text("cause"),  # of a state other than active
+    _text("created_by"),
+    _text("created_at"),
+    _text("held_by"),  # worker and epoch that sends
+)
+
+_UNSENT = text("state <> 'delivered'")
+
+# What a subscriber is to be told, or was told.
+deliveries = Table(
+    "deliveries",
+    METADATA,
+    Column("delivery_id", String(36), primary_key=True),  # of subscription and event: the webhook-id
+    Column("subscription_id", String(36), nullable=False),
+    Column("event_id", String(200), nullable=False),
+    _text("stream"),
+    Column("seq", BigInteger, nullable=False),  # of the event in its stream
+    _text("order_key"),
+    _text("event"),  # JSON; empty once it is over
+    _text("state"),  # waiting, delivered, failed, dropped
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("due_at", Float, nullable=False, server_default="0"),
+    Column("status", Integer, nullable=False, server_default="0"),  # of the last answer
+    _text("error"),
+    _text("created_at"),
+    _text("finished_at"),
+    Index(
+        "ix_deliveries_unsent",
+        "subscription_id",
+        "order_key",
+        "seq",
+        sqlite_where=_UNSENT,
+        postgresql_where=_UNSENT,
+    ),
+    Index("ix_deliveries_created", "subscription_id", "created_at"),
+)
+
+# How far the events of each stream have been handed out to subscriptions.
+delivery_positions = Table(
+    "delivery_positions",
+    METADATA,
+    Column("stream", String(100), primary_key=True),
+    _text("created"),
+    Column("seq", BigInteger, nullable=False),
 )

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import BigInteger, Column, Connection, CursorResult, Float, Integer, LargeBinary, Table
 
-__all__ = ["change", "insert_all", "insert_new", "inserted", "present", "put"]
+__all__ = ["change", "insert_all", "insert_new", "inserted", "present", "put", "rows_at"]
 
 Row = dict[str, Any]
 _FEW = 16
@@ -76,6 +76,14 @@ def present(
 def _present(column: Column[str], only: str, among: str) -> str:
     name = f'"{column.name}"'
     return f'SELECT {name} FROM "{column.table.name}" WHERE {only} AND {name} {among}'  # noqa: S608
+
+
+def rows_at(
+    connection: Connection, table: Table, keys: Sequence[Row], *, columns: Sequence[str] = ()
+) -> list[Any]:
+    """The rows with these keys, in any order; all their columns, or these."""
+    wanted = _names(columns or [column.name for column in table.c])
+    return [row for result in _run(connection, _rows_at, table, keys, wanted) for row in result]
 
 
 def _run(
@@ -148,14 +156,15 @@ def _put(table: Table, columns: tuple[str, ...], rows: str) -> str:
 
 
 @cache
+def _rows_at(table: Table, columns: tuple[str, ...], rows: str, wanted: str) -> str:
+    given = f"({_named(columns, rows)}) AS given"
+    return f'SELECT {wanted} FROM {given} JOIN "{table.name}" USING ({_names(columns)})'  # noqa: S608
+
+
+@cache
 def _change(table: Table, columns: tuple[str, ...], rows: str, only: str) -> str:
     (key,) = table.primary_key
-    given = [f"new_{name}" if name in table.c else name for name in columns]
-    if rows.startswith("SELECT"):
-        rows = f"SELECT * FROM ({rows}) AS rows({_names(given)})"  # noqa: S608
-    else:  # SQLite names the columns of a bare list of rows by their numbers
-        named = ", ".join(f'column{number} AS "{name}"' for number, name in enumerate(given, 1))
-        rows = f"SELECT {named} FROM ({rows})"  # noqa: S608
+    rows = _named([f"new_{name}" if name in table.c else name for name in columns], rows)
     changed = ", ".join(
         f'"{name}" = "new_{name}"' for name in columns if name in table.c and name != key.name
     )
@@ -164,6 +173,14 @@ def _change(table: Table, columns: tuple[str, ...], rows: str, only: str) -> str
         f'UPDATE "{table.name}" SET {changed} FROM ({rows}) AS given'  # noqa: S608
         f' WHERE "{key.name}" = "new_{key.name}"{condition} RETURNING "{key.name}"'
     )
+
+
+def _named(columns: Sequence[str], rows: str) -> str:
+    """The rows with names for their columns; SQLite names those of a bare list by their numbers."""
+    if rows.startswith("SELECT"):
+        return f"SELECT * FROM ({rows}) AS rows({_names(columns)})"  # noqa: S608
+    named = ", ".join(f'column{number} AS "{name}"' for number, name in enumerate(columns, 1))
+    return f"SELECT {named} FROM ({rows})"  # noqa: S608
 
 
 def _into(table: Table, columns: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
@@ -61,7 +62,9 @@ class GroupCommit:
         self._engine = engine.execution_options(writes=True)
         self._unavailable_s = unavailable_s
         self._connection: Connection | None = None
-        self._queue: queue.SimpleQueue[_Task[Any] | None] = queue.SimpleQueue()
+        self._waiting: deque[_Task[Any]] = deque()
+        self._wakes: queue.SimpleQueue[bool] = queue.SimpleQueue()  # False: the last one
+        self._waking: asyncio.AbstractEventLoop | None = None
         self._closed = False
         self.fence: Fence | None = None
         self._thread = threading.Thread(target=self._run, name="store-write", daemon=True)
@@ -78,31 +81,39 @@ class GroupCommit:
     def _submit(self, work: Callable[..., Any], item: Any) -> asyncio.Future[Any]:
         if self._closed:
             raise TransientFault("the store is closed")
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._queue.put(_Task(work, item, future))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        self._waiting.append(_Task(work, item, future))
+        if self._waking is not loop:  # once for all that is submitted in one turn of the loop
+            self._waking = loop
+            loop.call_soon(self._wake)
         return future
+
+    def _wake(self) -> None:
+        self._waking = None
+        self._wakes.put(True)
 
     async def close(self) -> None:
         if not self._closed:
             self._closed = True
-            self._queue.put(None)
+            self._wakes.put(False)
             await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
 
     def _run(self) -> None:
-        while True:
-            task = self._queue.get()
-            group = []
-            while task is not None:
-                group.append(task)
-                if len(group) == _MOST_PER_COMMIT or self._queue.empty():
-                    break
-                task = self._queue.get_nowait()
-            if group:
+        goes_on = True
+        while goes_on:
+            goes_on = self._wakes.get()
+            while group := self._next_group():
                 self._commit_until_done(group)
                 _resolve(group)
-            if task is None:
-                self._disconnect()
-                return
+        self._disconnect()
+
+    def _next_group(self) -> list[_Task[Any]]:
+        group: list[_Task[Any]] = []
+        with suppress(IndexError):
+            while len(group) < _MOST_PER_COMMIT:
+                group.append(self._waiting.popleft())
+        return group
 
     def _commit_until_done(self, group: list[_Task[Any]]) -> None:
         give_up_at = time.monotonic() + self._unavailable_s

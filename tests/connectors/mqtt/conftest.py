@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -14,28 +15,21 @@ import paho.mqtt.client as paho
 import pytest
 
 from lineshaft.backbone import Backbone
+from lineshaft.backbone.server_state import free_port
 from lineshaft.connectors.mqtt import MqttOptions, MqttSource
 from lineshaft.core.errors import TransientFault
-
-
-async def until(holds: Callable[[], object], timeout_s: float = 20.0) -> None:
-    """Wait for what other processes and tasks bring about."""
-    async with asyncio.timeout(timeout_s):
-        while not holds():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+from tests.waiting import until
 
 
 class Mosquitto:
-    """It writes every change to its disk, so that its own kill -9 loses nothing that it acknowledged."""
+    """Its own kill -9 loses nothing that it acknowledged and has `saved`."""
 
     def __init__(self, folder: Path) -> None:
         binary = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
         if binary is None:
             pytest.skip("there is no mosquitto on this machine; apt-get install mosquitto")
         self._binary, self._folder = binary, folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self.scheme = "mqtt"
         self._process: asyncio.subprocess.Process | None = None
 
@@ -75,8 +69,18 @@ class Mosquitto:
             self._process.kill()
             await self._process.wait()
 
+    @property
+    def _disk(self) -> Path:
+        return self._folder / "mosquitto.db"
+
     def forget(self) -> None:
-        (self._folder / "mosquitto.db").unlink(missing_ok=True)
+        self._disk.unlink(missing_ok=True)
+
+    async def saved(self, sender: paho.Client) -> None:
+        """Returns when all that it has acknowledged is on its disk: it acknowledges first."""
+        since = time.time_ns()
+        while not self._disk.exists() or self._disk.stat().st_mtime_ns < since:
+            await acknowledged(sender, [sender.publish("else/mark", b"x", qos=1, retain=True)])
 
 
 @pytest.fixture

@@ -161,14 +161,18 @@ async def test_kill_9_of_the_broker_loses_nothing(mosquitto: Mosquitto, protocol
     source, sink = MqttSource(options(mosquitto.url, protocol=protocol)), Sink()
     async with running(source, sink):
         with device(mosquitto.url) as sender:
-            sent = []
             for part in range(2):
-                sent += [sender.publish("plant/a", b"%d" % (part * 300 + n), qos=1) for n in range(300)]
-                await until(lambda: len(sink.stored) > part * 300 + 20)  # noqa: B023
+                sink.is_open.set()
+                first = [sender.publish("plant/a", b"%d" % (part * 300 + n), qos=1) for n in range(20)]
+                await until(lambda: len(set(sink.payloads)) == part * 300 + 20)  # noqa: B023
+                sink.is_open.clear()  # the others are under way when it dies
+                rest = [sender.publish("plant/a", b"%d" % (part * 300 + n), qos=1) for n in range(20, 300)]
+                await acknowledged(sender, [*first, *rest])
+                await mosquitto.saved(sender)
                 await mosquitto.kill()
                 await until(lambda: source.health().state is HealthState.DEGRADED)
                 await mosquitto.start()
-            await acknowledged(sender, sent)
+            sink.is_open.set()
         await until(lambda: len(set(sink.payloads)) == 600)
     assert source.sessions_lost == 0
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-from datetime import datetime
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from estate.technician import Technician
 from lineshaft.connectors.rest import RestConnector
 from lineshaft.contracts.catalogue import MAINTENANCE_ORDER_COMPLETED
 from lineshaft.core.errors import ConfigError, ContractViolation, PermanentFault
+from lineshaft.core.signing import signed_headers
 from lineshaft.model.maintenance import PartRequirement, TaskState, TaskUpdate
+from tests.clocks import ManualClock
 
 BODY: dict[str, Any] = {
     "eventKind": "WORK_ORDER_DONE",
@@ -108,6 +111,56 @@ def test_a_wrong_signature_is_refused_before_anything_is_read(connector, headers
     with pytest.raises(PermanentFault, match="signature") as refused:
         connector.translate("order-completed", headers, encoded())
     assert refused.value.code == "wrong_signature"
+
+
+STANDARD = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+def signed_as(style: str, folder: Path, **changes: Any) -> RestConnector:
+    """The CMMS's own mapping, with another signature of its webhook."""
+    given = settings("cmms", "http://127.0.0.1:1")
+    text = Path(given.mapping).read_text()
+    changed = folder / "cmms.yaml"
+    changed.write_text(re.sub(r"(?m)^    signature: .*$", f"    signature: {style}", text))
+    return RestConnector(
+        msgspec.structs.replace(given, mapping=str(changed), **changes),
+        clock=ManualClock(datetime(2026, 3, 2, 8, 0, tzinfo=UTC)),
+    )
+
+
+def test_signed_as_standard_webhooks_says(tmp_path: Path) -> None:
+    connector = signed_as("{standard: true, tolerance_s: 60}", tmp_path, webhook_secret=STANDARD)
+    body, at = encoded(), datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+    (event,) = connector.translate("order-completed", signed_headers(STANDARD, "m1", at, body), body)
+    assert event.subject == "WO-2001"
+    for sent_at, told in ((at + timedelta(seconds=61), body), (at, body + b" ")):
+        with pytest.raises(PermanentFault) as refused:
+            connector.translate("order-completed", signed_headers(STANDARD, "m1", sent_at, body), told)
+        assert refused.value.code == "wrong_signature"
+    with pytest.raises(ConfigError, match="base64"):
+        signed_as("{standard: true}", tmp_path, webhook_secret="no secret of that kind")
+
+
+def test_signed_as_github_does_and_with_the_secret_before_the_last(tmp_path: Path) -> None:
+    style = '{header: X-Hub-Signature-256, prefix: "sha256="}'
+    connector = signed_as(style, tmp_path, webhook_secret="new", old_webhook_secrets=[SECRET, "older"])
+    body = encoded()
+    for secret in ("new", SECRET, "older"):
+        headers = {"X-Hub-Signature-256": signed(body, secret)["X-Signature"]}
+        assert len(connector.translate("order-completed", headers, body)) == 1
+    with pytest.raises(PermanentFault, match="x-hub-signature-256"):
+        connector.translate(
+            "order-completed", {"X-Hub-Signature-256": signed(body, "x")["X-Signature"]}, body
+        )
+
+
+@pytest.mark.parametrize(
+    "style", ["{standard: false}", "{standard: true, tolerance_s: soon}", "{standard: true, tolerance_s: 0}"]
+)
+def test_a_signature_that_cannot_be_meant(tmp_path: Path, style: str) -> None:
+    with pytest.raises(ConfigError) as wrong:
+        signed_as(style, tmp_path)
+    assert len(wrong.value.findings) == 1
 
 
 def test_a_body_that_a_person_corrected_is_read_without_a_signature(connector: RestConnector) -> None:
@@ -201,7 +254,7 @@ async def test_three_webhooks_of_a_real_completion_are_one_event(tmp_path: Path,
             part_requirement=[part],
         )
         await connector.update_task(call("b"), update)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             copies = [await taken.get() for _ in range(3)]
         events = [
             event

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from estate.product import Product
 from estate.running import RunningEstate
 from estate.scenarios.s2 import SCENARIO
-from estate.technician import Technician
 
 pytestmark = pytest.mark.timeout(300)  # the first one may have to build the ERP
 
@@ -21,9 +21,14 @@ async def test_single_effects_on_sqlite(variant: str) -> None:
 
 
 async def test_a_second_product_on_the_same_data_refuses(tmp_path: Path) -> None:
-    async with RunningEstate(tmp_path, technician=Technician()) as estate:
-        said = await estate.product.refused_twin()
-        assert f"another lineshaft (pid {estate.product.pid}) runs on the data folder" in said
+    product, systems = Product(tmp_path), ("cmms", "inventory", "mes", "planning")
+    product.write_settings("http://127.0.0.1:9/erp", "key", dict.fromkeys(systems, "http://127.0.0.1:9"))
+    await product.start()
+    try:
+        said = await product.refused_twin()
+        assert f"another lineshaft (pid {product.pid}) runs on the data folder" in said
+    finally:
+        await product.stop()
 
 
 async def test_a_missing_effect_fails_the_scenario(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,9 +37,9 @@ async def test_a_missing_effect_fails_the_scenario(monkeypatch: pytest.MonkeyPat
 
     async def doubled(estate: RunningEstate) -> dict[str, int]:
         found = await honest(estate)
-        return found | {"consumptions": found["consumptions"] + 1}
+        return found | {"observations": found["observations"] + 1}
 
     monkeypatch.setattr(RunningEstate, "effects", doubled)
-    result = await SCENARIO.run("in-stock", lambda _: None)
+    result = await SCENARIO.run("open-order", lambda _: None)
     assert not result.passed
     assert [step.name for step in result.steps if not step.ok] == ["effects counted in the target systems"]

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from lineshaft.app.child_process import end_with_its_input
 from lineshaft.core.errors import TransientFault
 
 __all__ = ["Child", "child", "program"]
@@ -76,15 +77,8 @@ async def program(
     )
     try:
         yield Child(name, process)
-    finally:
-        if process.stdin is not None:
-            process.stdin.close()
-        try:
-            async with asyncio.timeout(_GRACE_S):
-                await process.wait()
-        except TimeoutError:
-            pass
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+    except BaseException:
+        await end_with_its_input(process, 0)  # what it measures is of no use any more
+        raise
+    else:
+        await end_with_its_input(process, _GRACE_S)

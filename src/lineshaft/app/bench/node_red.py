@@ -27,6 +27,7 @@ from nats.aio.msg import Msg
 from lineshaft.app.bench.call_sides import IN_FLIGHT, TWICE_EVERY, sent_notice
 from lineshaft.app.bench.npm import npm_installed
 from lineshaft.app.bench.rounds import repeat_for
+from lineshaft.app.child_process import end_with_its_input
 from lineshaft.backbone import Backbone, Connection
 from lineshaft.core.errors import TransientFault
 from lineshaft.core.ids import new_id
@@ -103,14 +104,7 @@ class NodeRed:
         try:
             yield process
         finally:
-            if process.stdin is not None:
-                process.stdin.close()
-            try:
-                async with asyncio.timeout(_GRACE_S):
-                    await process.wait()
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+            await end_with_its_input(process, _GRACE_S)
 
 
 class NodeRedSide:

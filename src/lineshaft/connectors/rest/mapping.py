@@ -10,8 +10,17 @@ from lineshaft.connectors.rest.expression import Expression
 from lineshaft.connectors.rest.path_template import PathTemplate
 from lineshaft.contracts.capability import Operation
 from lineshaft.contracts.event import EventContract
+from lineshaft.core.signing import TOLERANCE_S
 
-__all__ = ["ErrorRule", "Exchange", "MappedOperation", "MappedWebhook", "RestMapping"]
+__all__ = [
+    "BodySignature",
+    "ErrorRule",
+    "Exchange",
+    "MappedOperation",
+    "MappedWebhook",
+    "RestMapping",
+    "StandardSignature",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +58,23 @@ class MappedOperation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MappedWebhook:
-    """when, data, time, identity, correlation all see the body.
+class BodySignature:
+    """The header holds prefix + hex HMAC-SHA256 of the body, as GitHub and many others do."""
 
-    signature  (header, prefix): the header holds prefix + hex HMAC-SHA256 of the body
-    """
+    header: str = "x-signature"
+    prefix: str = "sha256="
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandardSignature:
+    """As Standard Webhooks says; tolerance_s: how far the time of sending may be from our clock."""
+
+    tolerance_s: float = TOLERANCE_S
+
+
+@dataclass(frozen=True, kw_only=True)
+class MappedWebhook:
+    """when, data, time, identity, correlation all see the body."""
 
     hook: str
     contract: EventContract[Any]
@@ -62,7 +83,7 @@ class MappedWebhook:
     time: Expression
     identity: tuple[Expression, ...]
     correlation: Expression | None
-    signature: tuple[str, str]
+    signature: BodySignature | StandardSignature
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,8 @@ webhooks:
     time: order.finishedAt
     identity: [order.workOrderNo]     # the same identity is the same event
     correlation: order.externalRef    # optional
-    signature: {header: X-Signature, prefix: "sha256="}     # these are the defaults
+    signature: {header: X-Signature, prefix: "sha256="}     # these are the defaults; of Standard Webhooks:
+                                                            # {standard: true, tolerance_s: 300}
 """
 
 from __future__ import annotations
@@ -37,15 +38,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from yaml.nodes import Node, ScalarNode
+from yaml.nodes import MappingNode, Node, ScalarNode
 
 from lineshaft.connectors.rest.expression_check import Scope, type_of
 from lineshaft.connectors.rest.mapping import (
+    BodySignature,
     ErrorRule,
     Exchange,
     MappedOperation,
     MappedWebhook,
     RestMapping,
+    StandardSignature,
 )
 from lineshaft.connectors.rest.mapping_parts import PartReader
 from lineshaft.connectors.rest.marked_yaml import MarkedYaml, nearest
@@ -53,8 +56,11 @@ from lineshaft.connectors.rest.path_template import PathTemplate
 from lineshaft.contracts.capability import Capability, Operation
 from lineshaft.contracts.event import EventContract
 from lineshaft.core.errors import ConfigError
+from lineshaft.core.signing import TOLERANCE_S
 
 __all__ = ["read_mapping"]
+
+_LONGEST_TOLERANCE_S = 3600
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 REQUIRED = ("title", "capabilities", "operations")
@@ -271,15 +277,30 @@ class _Reader:
             signature=self._signature(parts.get("signature"), what),
         )
 
-    def _signature(self, node: Node | None, what: str) -> tuple[str, str]:
+    def _signature(self, node: Node | None, what: str) -> BodySignature | StandardSignature:
         if node is None:
-            return "x-signature", "sha256="
-        parts = self._document.section(node, f"{what}: signature", ("header",), ("prefix",))
+            return BodySignature()
+        what = f"{what}: signature"
+        if isinstance(node, MappingNode) and any(key.value == "standard" for key, _ in node.value):
+            parts = self._document.section(node, what, ("standard",), ("tolerance_s",))
+            if not self._parts.flag(parts["standard"], f"{what} standard"):
+                self._document.find(parts["standard"], f"{what} standard: true, or give a header instead")
+            return StandardSignature(tolerance_s=self._seconds(parts.get("tolerance_s"), what))
+        parts = self._document.section(node, what, ("header",), ("prefix",))
         prefix = parts.get("prefix")
-        return (
-            self._parts.text(parts.get("header"), f"{what}: signature header").lower(),
-            prefix.value if isinstance(prefix, ScalarNode) else "",
+        return BodySignature(
+            header=self._parts.text(parts.get("header"), f"{what} header").lower(),
+            prefix=prefix.value if isinstance(prefix, ScalarNode) else "",
         )
+
+    def _seconds(self, node: Node | None, what: str) -> float:
+        if node is None:
+            return TOLERANCE_S
+        given = self._document.value(node)
+        if isinstance(given, bool | str) or not 0 < (given or 0) <= _LONGEST_TOLERANCE_S:
+            self._document.find(node, f"{what} tolerance_s {given!r}; 1 to {_LONGEST_TOLERANCE_S} seconds")
+            return TOLERANCE_S
+        return float(given)
 
 
 def _fields(request: type) -> dict[str, Any]:

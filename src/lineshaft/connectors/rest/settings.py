@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -23,6 +24,7 @@ class RestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     user, password    for `Authorization: Basic`
     ca_file           PEM file of the authorities to trust; empty: those of the machine
     webhook_secret    shared with the system; needed when the mapping has webhooks
+    old_webhook_secrets  taken as well, while the system is told of a new one
     max_answer_bytes  longer answers are not read
     connections       at the same time
     """
@@ -38,8 +40,14 @@ class RestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     password: str = ""
     ca_file: str = ""
     webhook_secret: str = ""
+    old_webhook_secrets: list[Annotated[str, msgspec.Meta(min_length=1)]] = []
     max_answer_bytes: int = 4 * 1024 * 1024
     connections: int = 32
+
+    @property
+    def webhook_secrets(self) -> list[str]:
+        """Any of them may have signed."""
+        return [self.webhook_secret, *self.old_webhook_secrets]
 
     def check(self, has_webhooks: bool) -> None:
         """raises ConfigError with every finding"""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -12,9 +10,11 @@ from typing import Any
 import msgspec
 
 from lineshaft.connectors.rest.expression import Expression, Unmappable
-from lineshaft.connectors.rest.mapping import MappedWebhook, RestMapping
+from lineshaft.connectors.rest.mapping import MappedWebhook, RestMapping, StandardSignature
 from lineshaft.connectors.rest.settings import RestSettings
+from lineshaft.core.clock import Clock, SystemClock
 from lineshaft.core.errors import ContractViolation, PermanentFault
+from lineshaft.core.signing import body_signature_fits, check_standard, secret_bytes
 from lineshaft.core.values import Event, Moment
 
 __all__ = ["WebhookTranslator"]
@@ -25,9 +25,14 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 class WebhookTranslator:
     """Implements core.ports.Webhook for one system."""
 
-    def __init__(self, settings: RestSettings, mapping: RestMapping) -> None:
+    def __init__(self, settings: RestSettings, mapping: RestMapping, clock: Clock | None = None) -> None:
+        """raises  ConfigError for a secret that Standard Webhooks does not know"""
         self._settings = settings
         self._mapping = mapping
+        self._clock = clock or SystemClock()
+        if any(isinstance(mapped.signature, StandardSignature) for mapped in mapping.webhooks.values()):
+            for secret in settings.webhook_secrets:
+                secret_bytes(secret)
 
     def owner(self, hook: str) -> str:
         """The desk that owns what comes over the hook. raises PermanentFault for an unknown one"""
@@ -103,12 +108,14 @@ class WebhookTranslator:
         return mapped
 
     def _check_signature(self, mapped: MappedWebhook, headers: Mapping[str, str], body: bytes) -> None:
-        header, prefix = mapped.signature
-        expected = prefix + hmac.new(self._settings.webhook_secret.encode(), body, hashlib.sha256).hexdigest()
-        given = headers.get(header, "")
-        if not hmac.compare_digest(expected.encode(), given.encode(errors="replace")):
+        signature, secrets = mapped.signature, self._settings.webhook_secrets
+        if isinstance(signature, StandardSignature):
+            check_standard(headers, body, secrets, self._clock.now(), tolerance_s=signature.tolerance_s)
+            return
+        given = headers.get(signature.header, "")
+        if not body_signature_fits(given, signature.prefix, body, secrets):
             raise PermanentFault(
-                f"webhook {self._settings.name}/{mapped.hook}: header {header} is "
+                f"webhook {self._settings.name}/{mapped.hook}: header {signature.header} is "
                 f"{'missing' if not given else 'not the signature of this body'}",
                 code="wrong_signature",
                 hint="check that both sides have the same secret",

@@ -143,8 +143,19 @@
     source.addEventListener("beat", listen);
     source.addEventListener("error", () => {
       say("reconnecting", "off");
-      if (source && source.readyState === EventSource.CLOSED) reconnect();
+      if (!source || source.readyState !== EventSource.CLOSED) return;
+      reconnect();
+      toLogin();
     });
+  }
+  // A stream that is refused may mean that the session is over: then the page itself leads to the log-in.
+  async function toLogin() {
+    try {
+      const answer = await fetch(location.href, { method: "HEAD", redirect: "manual" });
+      if (answer.type === "opaqueredirect" || answer.status === 401) location.reload();
+    } catch {
+      // the server is away: the stream is tried again
+    }
   }
   function listen(message) {
     const news = JSON.parse(message.data);

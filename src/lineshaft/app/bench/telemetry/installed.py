@@ -13,6 +13,7 @@ from pathlib import Path
 from lineshaft.app.bench.pypi import pypi_installed
 from lineshaft.app.bench.telemetry.load import LIMIT, RELEASE, Shape
 from lineshaft.app.bench.telemetry.peer import INPUT, PeerSide
+from lineshaft.app.child_process import end_with_its_input
 from lineshaft.backbone import Backbone
 
 __all__ = ["PythonPeer"]
@@ -71,11 +72,4 @@ class PythonPeer:
             await side.begin(shape)
             yield side
         finally:
-            if process.stdin is not None:
-                process.stdin.close()
-            try:
-                async with asyncio.timeout(_GRACE_S):
-                    await process.wait()
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+            await end_with_its_input(process, _GRACE_S)

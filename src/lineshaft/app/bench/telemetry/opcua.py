@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import csv
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from lineshaft.app.bench.processors import Usage
 from lineshaft.app.bench.rounds import ROUNDS, median
 from lineshaft.app.bench.telemetry.ours import part_of_a_node
 from lineshaft.backbone import Backbone
+from lineshaft.backbone.server_state import free_port
 from lineshaft.backbone.streams import SOURCES_PREFIX
 from lineshaft.backbone.topics import topic_to_subject
 from lineshaft.core.errors import TransientFault
@@ -109,7 +109,7 @@ async def bench_opcua(backbone: Backbone, folder: Path, seconds: float) -> dict[
 @asynccontextmanager
 async def _source(server: Child, backbone: Backbone, folder: Path) -> AsyncIterator[tuple[int, _Taken]]:
     """The process of the sources, subscribed to every tag."""
-    asked = {"tags": _TAGS, "port": _free_port(), "folder": str(folder / "opcua-certificates")}
+    asked = {"tags": _TAGS, "port": free_port(), "folder": str(folder / "opcua-certificates")}
     about = await server.ask(asked, within_s=_START_S)
     taken = _Taken()
     subscription = await backbone.connection.subscribe(SOURCES_PREFIX + topic_to_subject(_TOPIC), taken.take)
@@ -154,10 +154,3 @@ def _write_plant(folder: Path, url: str, namespace: str) -> Path:
     settings = folder / "lineshaft.yaml"
     settings.write_bytes(msgspec.yaml.encode(document))
     return settings
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

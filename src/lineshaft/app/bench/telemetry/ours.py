@@ -19,6 +19,7 @@ from nats.aio.msg import Msg
 from lineshaft.app.bench.facts import ENTERPRISE, PLANT
 from lineshaft.app.bench.telemetry.load import LIMIT, PER_MESSAGE, RELEASE, Shape, tag_names
 from lineshaft.app.bench.telemetry.trial import Told
+from lineshaft.app.child_process import end_with_its_input
 from lineshaft.app.telemetry_child import TelemetryOrders
 from lineshaft.backbone import Backbone, event_subject, stream_of
 from lineshaft.contracts.catalogue import THRESHOLD_EXCEEDED
@@ -157,13 +158,7 @@ async def part_of_a_node(
         await process.stdin.drain()
         yield process
     finally:
-        process.stdin.close()
-        try:
-            async with asyncio.timeout(_GRACE_S):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+        await end_with_its_input(process, _GRACE_S)
 
 
 def _write_plant(folder: Path, shape: Shape, *, with_lake: bool) -> Path:

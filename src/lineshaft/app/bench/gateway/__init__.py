@@ -1,0 +1,1 @@
+"""`lineshaft bench gateway`: what governance costs a POST, beside bare Starlette and FastAPI."""

@@ -1,0 +1,1 @@
+"""Event types, a module per domain."""

@@ -1,0 +1,1 @@
+"""Capabilities, a module per kind of system."""

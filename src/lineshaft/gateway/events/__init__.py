@@ -1,0 +1,1 @@
+"""Events over HTTP: in as CloudEvents, out as server-sent events and webhooks."""

@@ -1,0 +1,209 @@
+"""A node as it is run: settings, access file, systems, and `lineshaft run` in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Coroutine, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import yaml
+
+from estate.plant import ENTERPRISE, PLANT
+from estate.product import Product
+from estate.systems.cmms import CmmsSystem
+from estate.systems.inventory import InventorySystem
+from estate.systems.mes import MesSystem
+from estate.systems.planning import PlanningSystem
+from lineshaft.app.settings import load_settings, store_url
+from lineshaft.core.clock import SystemClock
+from lineshaft.core.credentials import Credential, CredentialKind
+from lineshaft.gateway.identity import hash_password, make_secret, stored
+from lineshaft.gateway.identity.roles import BUILT_IN
+from lineshaft.ledger import Audit
+from lineshaft.ledger.accounts import StoredCredentials
+from lineshaft.store import Store
+
+__all__ = ["ANYWHERE", "ELSEWHERE", "PASSWORD", "ROLES", "HttpNode", "matrix_accounts"]
+
+T = TypeVar("T")
+ROOT = Path(__file__).parents[3]
+MAPPINGS = ROOT / "estate" / "plants" / "leipzig"
+ELSEWHERE, ANYWHERE = "lyon", "*"
+ROLES = (*BUILT_IN, "nobody")
+PASSWORD = "correct horse battery staple"
+_FREE = {"rate_per_s": 0}
+_WAIT_S = 60.0
+
+
+def matrix_accounts() -> dict[str, dict[str, Any]]:
+    """One for each role at this plant, at another one, and everywhere."""
+    places = {"here": [PLANT], "there": [ELSEWHERE], "all": "*"}
+    return {
+        f"{role}-{where}": {"roles": [role], "plants": plants, "limits": _FREE}
+        for role in ROLES
+        for where, plants in places.items()
+    }
+
+
+class HttpNode:
+    """`with HttpNode(folder) as node:`; the simulated systems run in a thread of this process.
+
+    accounts   of the access file, each with a key under `keys`; None: without an access file
+    settings   over those that every node here has
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        accounts: Mapping[str, Mapping[str, Any]] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        access: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.product = Product(folder)
+        self.keys: dict[str, str] = {}
+        self._accounts = accounts
+        self._access = access or {}
+        self._more = settings or {}
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._stack = AsyncExitStack()
+
+    @property
+    def url(self) -> str:
+        return self.product.url
+
+    @property
+    def port(self) -> int:
+        return self.product.console_port
+
+    @property
+    def settings_path(self) -> Path:
+        return self.product.settings_path
+
+    def key(self, account: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.keys[account]}"}
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        try:
+            self._in_thread(self._start())
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._in_thread(self._stack.aclose())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(_WAIT_S)
+        self._loop.close()
+
+    def command(self, *arguments: str, stdin: str = "", ok: bool = True) -> str:
+        """`lineshaft …` as one types it in the node's folder; its standard output."""
+        ended = subprocess.run(
+            [sys.executable, "-m", "lineshaft.app", *arguments, "--config", str(self.settings_path)],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=_WAIT_S,
+            cwd=self.folder,
+            check=False,
+        )
+        assert (ended.returncode == 0) is ok, f"{arguments}: {ended.stdout}{ended.stderr}"
+        return ended.stdout
+
+    def told(self, *arguments: str) -> Any:
+        return json.loads(self.command(*arguments, "--json"))
+
+    def _in_thread(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(_WAIT_S * 2)
+
+    async def _start(self) -> None:
+        systems = {
+            "cmms": CmmsSystem(self.folder / "cmms"),
+            "inventory": InventorySystem(self.folder / "inventory"),
+            "mes": MesSystem(self.folder / "mes"),
+            "planning": PlanningSystem(self.folder / "planning"),
+        }
+        for system in systems.values():
+            await self._stack.enter_async_context(system)
+        self._write({name: system.url for name, system in systems.items()})
+        if self._accounts:
+            await self._make_keys()
+        await self.product.start()
+        self._stack.push_async_callback(self.product.stop)
+
+    def _write(self, urls: Mapping[str, str]) -> None:
+        quick = {"attempts": 1, "deadline_s": 5, "settle_s": 0.1}
+        systems: dict[str, Any] = {
+            name: {
+                "connector": "rest",
+                "options": {"url": url, "mapping": str(MAPPINGS / "mappings" / f"{name}.yaml")},
+                "policy": quick,
+            }
+            for name, url in urls.items()
+        }
+        systems["cmms"]["options"]["webhook_secret"] = "s" * 24
+        systems["calendar"] = {
+            "connector": "calendar",
+            "options": {"file": str(MAPPINGS / "calendar.yaml")},
+        }
+        systems["erp"] = {  # away: nobody listens there
+            "connector": "tryton",
+            "options": {
+                "url": "http://127.0.0.1:9",
+                "database": "erp",
+                "key": "k",
+                "storage": {PLANT: "STO"},
+            },
+            "policy": quick | {"deadline_s": 1},
+        }
+        settings = {
+            "enterprise": ENTERPRISE,
+            "plant": PLANT,
+            "time_zone": "Europe/Berlin",
+            "backbone": {"mqtt_port": self.product.mqtt_port, "storage_gib": 1},
+            "console": {"port": self.port},
+            "systems": systems,
+            "processes": ["corrective_maintenance", "classify_downtime", "accept_count"],
+        }
+        if self._accounts is not None:
+            settings["access"] = "access.yaml"
+            access = {"accounts": dict(self._accounts), **self._access}
+            access["roles"] = {"nobody": {"may": []}, **access.get("roles", {})}
+            (self.folder / "access.yaml").write_text(yaml.safe_dump(access))
+        self.settings_path.write_text(yaml.safe_dump({**settings, **self._more}, sort_keys=False))
+
+    async def _make_keys(self) -> None:
+        settings, _ = load_settings(self.settings_path)
+        self.product.data_dir.mkdir(exist_ok=True)
+        clock = SystemClock()
+        store = Store.open(store_url(settings, self.settings_path))
+        credentials = StoredCredentials(store, Audit("tests", clock), clock)
+        made = []
+        for account, entry in (self._accounts or {}).items():
+            credential_id, text = make_secret(CredentialKind.KEY)
+            self.keys[account] = text
+            kinds = [(CredentialKind.KEY, credential_id, stored(text))]
+            if entry.get("kind") == "person":
+                kinds.append((CredentialKind.PASSWORD, f"password:{account}", hash_password(PASSWORD)))
+            made += [
+                Credential(
+                    credential_id=each, kind=kind, account=account, hash=hashed,
+                    created_at=clock.now(), created_by="tests",
+                )
+                for kind, each, hashed in kinds
+            ]  # fmt: skip
+        await asyncio.gather(*(credentials.add(each, by="tests") for each in made))
+        await store.close()
