@@ -288,7 +288,7 @@ async def test_through_the_gateway(told: Told) -> None:
 class Everything:
     """Implements core.arrivals.TakesEvents: takes whatever comes, if a store could keep it."""
 
-    async def take(self, arrivals: Sequence[Arrival]) -> Sequence[Taken]:
+    async def take(self, arrivals: Sequence[Arrival], note: object = None) -> Sequence[Taken]:
         for each in arrivals:
             to_message(each.event)
             assert "\0" not in msgspec.json.encode(each.event).decode()

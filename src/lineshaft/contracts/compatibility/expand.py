@@ -64,6 +64,7 @@ class Expansion:
         self._nodes = nodes
         self._are_apart = are_apart
         self._positive: dict[tuple[Node, View], list[Case]] = {}
+        self._written: dict[Node, list[Case]] = {}
         self._negative: dict[tuple[Node, View], list[Case]] = {}
 
     def _part(self, node: Node, schema: Any, sign: bool, view: View) -> Literal:
@@ -74,8 +75,12 @@ class Expansion:
         node, sign, view = literal
         if not sign:
             return self._refuted(node, view)
-        found = self.in_place(node, view)
-        return [self._closed(case) for case in found] if view is View.WRITER else found
+        if view is not View.WRITER:
+            return self.in_place(node, view)
+        known = self._written.get(node)
+        if known is None:
+            known = self._written[node] = [self._closed(case) for case in self.in_place(node, view)]
+        return known
 
     def _closed(self, case: Case, rest: Literal | None = None) -> Case:
         if case.all_members or not (case.members_named or rest):

@@ -53,6 +53,7 @@ class _Object:
             goal.update(parts or ([fact.rest] if fact.rest else ()))
         if not self.takes_name(name):
             goal.add(Literal(self.search.nodes.false, True, View.PLAIN))
+        goal.discard(Literal(self.search.nodes.true, True, View.PLAIN))
         return self.search.find(frozenset(goal))
 
     def takes_name(self, name: str, *more: Literal) -> bool:
