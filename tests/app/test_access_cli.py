@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from typer.testing import CliRunner
 
@@ -16,8 +15,7 @@ from lineshaft.app.cli import app
 from lineshaft.core.clock import SystemClock
 from lineshaft.core.credentials import CredentialKind, Session
 from lineshaft.core.errors import ConfigError, PermanentFault
-from lineshaft.gateway.openapi import openapi_document
-from lineshaft.gateway.route import PUBLIC, Answer, ApiRoute, Asked
+from lineshaft.gateway.route import PUBLIC
 from lineshaft.ledger import Audit
 from lineshaft.ledger.accounts import StoredSessions
 from lineshaft.store import Store
@@ -111,29 +109,15 @@ def test_what_an_account_may_is_explained(run: Run) -> None:
     )
 
 
-def test_what_a_route_needs_is_read_from_the_nodes_own_document(run: Run, tmp_path: Path) -> None:
-    async def handler(_: Asked) -> Answer:
-        return Answer()
-
-    def route(method: str, path: str, permission: str) -> ApiRoute:
-        return ApiRoute(
-            method=method, path=path, name=path, summary="", handler=handler, permission=permission
-        )
-
-    routes = [
-        route("POST", "/api/system/{system}/v1/post", "call:{system}.post"),
-        route("GET", "/health", PUBLIC),
-    ]
-    document = tmp_path / "openapi.json"
-    document.write_bytes(msgspec.json.encode(openapi_document(routes, "1")))
-
+def test_what_a_route_needs_is_known_without_a_node(run: Run) -> None:
     def check(route: str, account: str, code: int) -> Any:
-        return run("check", "--route", route, "--openapi", str(document), "--as", account, code=code)
+        return run("check", "--route", route, "--as", account, code=code)
 
-    assert check("POST /api/system/erp/v1/post", "mes", 1)["permission"] == "call:erp.post"
-    assert check("post /api/system/erp/v1/post?plant=x", "jo", 0)["granted_by"] == ["administrator: *:*"]
+    assert check("POST /api/events", "mes", 0)["permission"] == "publish:<some>"
+    assert check("post /api/exceptions/x/fix?plant=x", "jo", 0)["granted_by"] == ["administrator: *:*"]
+    assert check("POST /api/exceptions/x/fix", "mes", 1)["permission"] == "decide:exceptions"
     assert check("GET /health", "mes", 0)["permission"] == PUBLIC
-    with pytest.raises(ConfigError, match="has no 'GET /api/nothing'"):
+    with pytest.raises(ConfigError, match="does not serve 'GET /api/nothing'"):
         check("GET /api/nothing", "mes", 1)
     with pytest.raises(ConfigError, match="check one thing"):
         run("check", "--as", "mes")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,7 +11,9 @@ from lineshaft.app.access import signing_keys_file
 from lineshaft.app.access_keys_cli import clients, keys
 from lineshaft.app.access_routes import permission_of
 from lineshaft.app.access_store import AccessStore, ActorOption, ReasonOption, acting, print_rows
-from lineshaft.app.terminal import ConfigOption, JsonOption, out, print_json
+from lineshaft.app.described_routes import described_routes
+from lineshaft.app.plant_data import read_plant
+from lineshaft.app.terminal import ConfigOption, JsonOption, known_settings, out, print_json
 from lineshaft.core.access import ALL, Caller, grants
 from lineshaft.core.clock import SystemClock
 from lineshaft.core.credentials import Credential, CredentialKind
@@ -85,21 +86,19 @@ def check_command(
     account: Annotated[str, typer.Option("--as", help="An account of the access file.")],
     permission: Annotated[str, typer.Option(help="Such as publish:production.order_completed.")] = "",
     route: Annotated[str, typer.Option(help="Or a request, such as 'POST /api/v1/events'.")] = "",
-    openapi: Annotated[Path | None, typer.Option(help="What --route is looked up in.")] = None,
     plant: Annotated[str, typer.Option(help="For this plant; default: the node's.")] = "",
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Whether an account may do something, and which role and plants say so. Exit code 0 or 1.
 
-    The document for --route comes from a node's /api/openapi.json. What a route asks of the body, such as the
-    types of events, is a permission of its own.
+    What a route asks of the body, such as the types of events, is a permission of its own.
     """
     store = AccessStore(config)
-    if bool(permission) == bool(route) or bool(route) != bool(openapi):
-        raise ConfigError("check one thing", hint="--permission, or --route together with --openapi")
-    if openapi is not None:
-        permission = permission_of(route, openapi)
+    if bool(permission) == bool(route):
+        raise ConfigError("check one thing", hint="--permission, or --route")
+    if route:
+        permission = permission_of(route, described_routes(read_plant(known_settings(config), SystemClock())))
     entry = store.access.accounts[store.account(account)]
     plants = account_told(store.access, account)["plants"] or []
     asked_plant = plant or store.settings.plant

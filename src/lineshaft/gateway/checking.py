@@ -8,13 +8,14 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
+import jsonschema_rs
 import msgspec
 
 from lineshaft.contracts.schema import findings_of, validator_of
 from lineshaft.core.errors import ContractViolation
 from lineshaft.gateway.guards import check_json, inflated
 from lineshaft.gateway.problems import Refusal
-from lineshaft.gateway.route import ApiRoute
+from lineshaft.gateway.route import ApiRoute, Parameter
 
 __all__ = ["RouteChecks", "header_texts", "unreadable"]
 
@@ -40,14 +41,10 @@ class RouteChecks:
         self._query = {each.name: each for each in route.parameters if each.where == "query"}
         self._kinds = {name: set(_kinds(each.schema)) for name, each in self._query.items()}
         self._is_strict = not route.is_public
+        of_path = {each.name: each for each in route.parameters if each.where == "path"}
+        self._path_validator = _validator(of_path, []) if of_path else None
         required = [each.name for each in self._query.values() if each.required]
-        self._query_validator = validator_of(
-            {
-                "type": "object",
-                "properties": {name: each.schema for name, each in self._query.items()},
-                "required": required,
-            }
-        )
+        self._query_validator = _validator(self._query, required)
         self._has_required = bool(required)
         checked = route.request is not None and not route.own_checks
         self._body_validator = validator_of(dict(route.request)) if checked and route.request else None
@@ -68,6 +65,13 @@ class RouteChecks:
             elif self._is_strict:
                 raise unreadable(f"query parameter {name[:100]!r} is given twice", "parameter_twice")
         return found
+
+    def path(self, found: Mapping[str, str]) -> None:
+        """raises  ContractViolation with every finding"""
+        if self._path_validator is not None and not self._path_validator.is_valid(found):
+            raise ContractViolation(
+                "the path breaks its contract", findings=findings_of(self._path_validator, found)
+            )
 
     def parameters(self, found: Mapping[str, str]) -> None:
         """raises  ContractViolation with every finding"""
@@ -144,6 +148,13 @@ def header_texts(pairs: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
 
 def unreadable(message: str, code: str = "unreadable") -> Refusal:
     return Refusal(HTTPStatus.BAD_REQUEST, message, code=code)
+
+
+def _validator(
+    parameters: Mapping[str, Parameter], required: Sequence[str]
+) -> jsonschema_rs.Draft202012Validator:
+    schemas = {name: dict(each.schema) for name, each in parameters.items()}
+    return validator_of({"type": "object", "properties": schemas, "required": [*required]})
 
 
 def _pairs(text: bytes) -> list[tuple[str, str]]:

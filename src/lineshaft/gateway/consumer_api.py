@@ -182,7 +182,7 @@ class _ConsumerApi:
             after=place_of(asked.query, 3),
             limit=limit_of(asked.query),
         )
-        if material and not found and "cursor" not in asked.query:
+        if material and not found and not asked.query.get("cursor"):
             raise _nothing("stock", material)
         return await self._page(asked, Page[StockLevel], found, more, path)
 

@@ -165,6 +165,8 @@ def _text(schema: Mapping[str, Any], where: str) -> Mapping[str, Any]:
     """With what pipeline asks of any text there."""
     if schema.get("type") == "array":
         return {**schema, "items": _text(schema.get("items", {}), where)}
+    if "anyOf" in schema:
+        return {**schema, "anyOf": [_text(branch, where) for branch in schema["anyOf"]]}
     if schema.get("type") != "string" or where not in _TEXT or not _SAYS_MORE.isdisjoint(schema):
         return schema
     return {**schema, "pattern": _TEXT[where]}

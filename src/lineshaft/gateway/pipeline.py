@@ -138,6 +138,7 @@ class Gateway:
         exchange.query = checks.query(exchange.scope["query_string"])
         if not route.is_public:
             self._admission.check_plant(exchange)
+            checks.path(exchange.path)
             checks.parameters(exchange.query)
         if route.version and (accept := headers.get("accept", "*/*")) != "*/*":
             exchange.version = check_accept(route, accept)

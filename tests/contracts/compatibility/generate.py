@@ -59,11 +59,11 @@ def _schema(random: Random, depth: int, with_references: bool = True) -> Any:
 
 def _type(random: Random) -> Any:
     if random.random() < 0.8:
-        return random.choice(_TYPES[2:] + ("object", "object"))
+        return random.choice([*_TYPES[2:], "object", "object"])
     return random.sample(_TYPES, random.randint(1, 3))
 
 
-def _constrain(random: Random, found: dict[str, Any], kind: str, depth: int) -> None:
+def _constrain(random: Random, found: dict[str, Any], kind: str, depth: int) -> None:  # noqa: PLR0912
     part = lambda: _schema(random, depth - 1) if depth > 0 else random.choice([True, {"type": "integer"}])  # noqa: E731
     if kind in ("integer", "number"):
         key = random.choice(
@@ -117,7 +117,7 @@ def _constrain_object(random: Random, found: dict[str, Any], part: Any) -> None:
     elif key == "patternProperties":
         found[key] = {random.choice(_PATTERNS): part()}
     elif key == "propertyNames":
-        found[key] = {random.choice(["pattern"]): random.choice(_PATTERNS)}
+        found[key] = {"pattern": random.choice(_PATTERNS)}
     elif key in ("minProperties", "maxProperties"):
         found[key] = random.randint(0, 2)
     elif key == "dependentRequired":
@@ -173,7 +173,7 @@ def _places(schema: Any) -> list[dict[str, Any]]:
     return found
 
 
-def documents(random: Random, schema: Any, definitions: dict[str, Any], depth: int = 4) -> Any:
+def documents(random: Random, schema: Any, definitions: dict[str, Any], depth: int = 4) -> Any:  # noqa: PLR0911
     """A value that has a chance to satisfy the schema, near where it would not."""
     if random.random() < 0.06 or isinstance(schema, bool):
         return _anything(random)

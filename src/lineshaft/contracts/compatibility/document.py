@@ -155,14 +155,7 @@ class Document:
         for keyword in _DEFINITIONS:
             self._waiting += [f"{pointer}/{keyword}/{_step(name)}" for name in raw.get(keyword, ())]
         found: dict[str, Any] = {}
-        references = [raw[key] for key in ("$ref", "$recursiveRef") if key in raw]
-        if "$dynamicRef" in raw:
-            name = raw["$dynamicRef"].rpartition("#")[2]
-            if len(self._dynamic.get(name, ())) > 1:
-                found["$undecided"] = f"$dynamicRef {name!r} has several targets"
-            else:
-                references.append(raw["$dynamicRef"])
-        targets = [self._resolved(reference, base, pointer) for reference in references]
+        targets = self._referred_to(raw, found, base, pointer)
         if targets:
             found["$ref"] = targets[0]
         if self._draft <= 7 and "$ref" in raw:
@@ -181,6 +174,16 @@ class Document:
             found.pop("minContains", None)
             found.pop("maxContains", None)
         return found
+
+    def _referred_to(self, raw: dict[str, Any], found: dict[str, Any], base: str, pointer: str) -> list[str]:
+        references_here = [raw[key] for key in ("$ref", "$recursiveRef") if key in raw]
+        if "$dynamicRef" in raw:
+            name = raw["$dynamicRef"].rpartition("#")[2]
+            if len(self._dynamic.get(name, ())) > 1:
+                found["$undecided"] = f"$dynamicRef {name!r} has several targets"
+            else:
+                references_here.append(raw["$dynamicRef"])
+        return [self._resolved(reference, base, pointer) for reference in references_here]
 
     def _hold(self, found: dict[str, Any], key: str, value: Any, base: str, pointer: str) -> None:
         """A keyword that has schemas for parts."""

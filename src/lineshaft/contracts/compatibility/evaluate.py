@@ -76,13 +76,13 @@ class Evaluator:
         if isinstance(schema, bool):
             return _Seen() if schema else None
         kind = type_of(value)
-        if "type" in schema and kind not in types_named(schema["type"]):
-            return None
-        if not self._is_listed(schema, view, value, kind):
-            return None
-        if kind in NUMBERS and not _takes_number(schema, value):
-            return None
-        if kind == "string" and not _takes_string(schema, value):
+        is_taken = (
+            ("type" not in schema or kind in types_named(schema["type"]))
+            and self._is_listed(schema, view, value, kind)
+            and (kind not in NUMBERS or _takes_number(schema, value))
+            and (kind != "string" or _takes_string(schema, value))
+        )
+        if not is_taken:
             return None
         seen = _Seen()
         if kind == "object" and not self._takes_object(node, schema, view, value, seen):
@@ -185,9 +185,8 @@ class Evaluator:
             taken = [part for part in (self._in_place(part, view, value) for part in parts) if part]
             if not taken:
                 return False
-            if keyword == "oneOf":
-                if sum(self.accepts(part, View.PLAIN, value) for part in parts) > 1:
-                    return False
+            if keyword == "oneOf" and sum(self.accepts(part, View.PLAIN, value) for part in parts) > 1:
+                return False
             seen.add_alternatives(taken)
         return True
 

@@ -160,7 +160,7 @@ class Explanation:
             self._add(at, "schema", schema, "what the parts say together")
 
     def _look_enum(self, at: _At, schema: dict[str, Any]) -> None:
-        kept = {key: schema[key] for key in ("enum", "x-extensible") if key in schema}
+        kept: dict[str, Any] = {key: schema[key] for key in ("enum", "x-extensible") if key in schema}
         written = [value for listed in self._places.values(at.writer, "enum") for value in listed]
         written += self._places.values(at.writer, "const")
         other = [value for value in written if value not in schema["enum"]]
@@ -180,15 +180,13 @@ class Explanation:
         named, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
         for name, part in named.items():
             writer = self._places.member(at.writer, name)
-            inner = at.under(
-                f"/properties{pointer_step(name)}", lambda x, name=name: {"properties": {name: x}}, writer
-            )
+            inner = at.under(f"/properties{pointer_step(name)}", _named("properties", name), writer)
             self._look(inner, part)
         for text, part in patterns.items():
             writer = self._places.under(at.writer, "patternProperties", text)
             inner = at.under(
                 f"/patternProperties{pointer_step(text)}",
-                lambda x, text=text: {"patternProperties": {text: x}},
+                _named("patternProperties", text),
                 writer,
             )
             self._look(inner, part)
@@ -200,7 +198,7 @@ class Explanation:
             self._add(at, "dependentRequired", only, f"{', '.join(needed)} must be there with {name}", path)
         for name, part in schema.get("dependentSchemas", {}).items():
             step = f"/dependentSchemas{pointer_step(name)}"
-            inner = at.under(step, lambda x, name=name: {"dependentSchemas": {name: x}}, at.writer)
+            inner = at.under(step, _named("dependentSchemas", name), at.writer)
             self._look(inner, part)
 
     def _look_rest(
@@ -224,7 +222,7 @@ class Explanation:
         for place, part in enumerate(first):
             inner = at.under(
                 f"/prefixItems/{place}",
-                lambda x, place=place: {"prefixItems": [True] * place + [x]},
+                _item(place),
                 self._places.item(at.writer, place),
             )
             self._look(inner, part)
@@ -262,8 +260,7 @@ class Explanation:
         for place, part in enumerate(parts):
             others = kinds[:place] + kinds[place + 1 :]
             apart = [*others, {"not": kinds[place]}]
-            within = lambda x, apart=apart: {"anyOf": [*apart, x]}  # noqa: E731
-            self._look(at.under(f"/{keyword}/{place}", within, at.writer), part)
+            self._look(at.under(f"/{keyword}/{place}", _beside(apart), at.writer), part)
         if self._explained == before:
             self._add(at, keyword, {keyword: parts})
 
@@ -280,6 +277,18 @@ class Explanation:
 
 def _same(schema: Schema) -> Schema:
     return schema
+
+
+def _named(keyword: str, name: str) -> Callable[[Schema], Schema]:
+    return lambda schema: {keyword: {name: schema}}
+
+
+def _item(place: int) -> Callable[[Schema], Schema]:
+    return lambda schema: {"prefixItems": [*[True] * place, schema]}
+
+
+def _beside(others: list[Schema]) -> Callable[[Schema], Schema]:
+    return lambda schema: {"anyOf": [*others, schema]}
 
 
 def _says_more(writer: Schema, reader: Schema) -> bool:

@@ -9,7 +9,8 @@ from lineshaft.contracts.compatibility.nodes import Literal
 from lineshaft.contracts.compatibility.values import EVERY, frozen
 
 __all__ = [
-    "Bound", "Case", "Contains", "Fact", "Format", "Items", "Members", "Multiple", "Names", "Pattern", "Required",
+    "Bound", "Case", "Contains", "Fact", "Format", "Items", "Members", "Multiple", "Names", "Pattern",
+    "Required",
     "Size", "SomeItem", "SomeMember", "Undecided", "Unique",
 ]  # fmt: skip
 

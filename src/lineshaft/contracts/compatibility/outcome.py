@@ -11,7 +11,7 @@ __all__ = ["EMPTY", "Outcome", "Search", "Weighed"]
 
 
 class Outcome(NamedTuple):
-    """witness: one value in a tuple; none and no rule: proved that there is none; rule: why it is undecided."""
+    """witness: one value in a tuple; rule: why it is undecided; neither: proved that there is no value."""
 
     witness: tuple[Any] | None = None
     rule: str = ""
