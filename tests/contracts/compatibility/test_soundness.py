@@ -1,4 +1,4 @@
-"""Documents against verdicts: random pairs of schemas, and a validator that sees each view as a schema of its own."""
+"""Documents against verdicts: random pairs of schemas, and a validator that is shown each view."""
 
 from __future__ import annotations
 

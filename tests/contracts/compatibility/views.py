@@ -1,4 +1,4 @@
-"""The writers' and the readers' view of a schema as JSON Schemas of their own, for a validator that knows neither.
+"""The writers' and the readers' view of a schema as JSON Schemas, for a validator that knows of neither.
 
 Made from the words of the definition, not with the code under test.
 """
@@ -54,7 +54,7 @@ class Views:
             raise Mixed
         return {**found, "unevaluatedProperties": False} if names == {True} else found
 
-    def _seen(self, schema: Any, view: str) -> Any:
+    def _seen(self, schema: Any, view: str) -> Any:  # noqa: PLR0912
         if isinstance(schema, bool):
             return schema
         found = {key: value for key, value in schema.items() if key != "$defs"}

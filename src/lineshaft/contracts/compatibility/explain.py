@@ -179,6 +179,8 @@ class Explanation:
             self._add(at, "required", {"required": [name]}, said, path)
         named, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
         for name, part in named.items():
+            if at.local is _same and self._is_written(at.base, name, part):
+                continue
             writer = self._places.member(at.writer, name)
             inner = at.under(f"/properties{pointer_step(name)}", _named("properties", name), writer)
             self._look(inner, part)
@@ -200,6 +202,12 @@ class Explanation:
             step = f"/dependentSchemas{pointer_step(name)}"
             inner = at.under(step, _named("dependentSchemas", name), at.writer)
             self._look(inner, part)
+
+    def _is_written(self, base: Node, name: str, part: Schema) -> bool:
+        """The member is the same for the writer: nothing need be asked."""
+        named = base.schema.get("properties", {}) if isinstance(base.schema, dict) else {}
+        nodes = self._search.nodes
+        return name in named and nodes.part(base, named[name]) is nodes.part(self._reader, part)
 
     def _look_rest(
         self, at: _At, schema: dict[str, Any], named: dict[str, Any], patterns: dict[str, Any]
