@@ -24,6 +24,7 @@ from lineshaft.app.doctor import examine
 from lineshaft.app.exceptions_cli import exceptions
 from lineshaft.app.lake_cli import lake
 from lineshaft.app.log import log_to_stderr
+from lineshaft.app.long_lived import keep_what_is_loaded
 from lineshaft.app.node import Node
 from lineshaft.app.plant_data import read_plant
 from lineshaft.app.processes_cli import processes
@@ -100,6 +101,7 @@ def run(config: ConfigOption = None) -> None:
     """Run this node until Ctrl-C: backbone, telemetry, processes, calls, console."""
     plant = read_plant(settings_path(config), SystemClock())
     stop = asyncio.Event()
+    keep_what_is_loaded()
     run_async(_until_signal(Node(plant).run(stop), stop), new_loop=quick_loop())
 
 

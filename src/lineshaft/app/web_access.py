@@ -55,7 +55,11 @@ class WebAccess:
         await self._app(scope, receive, send)
 
     def _refused(self, scope: Scope, names: frozenset[str]) -> Response | None:
-        asked = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
+        asked = ""
+        for name, value in scope["headers"]:
+            if name == b"host":
+                asked = value.decode("latin-1")
+                break
         if _without_port(asked).lower() in names:
             return None
         return problem(

@@ -6,12 +6,14 @@ source  CloudEvents NATS protocol binding 1.0.2 §3.1: header values are percent
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
+from lineshaft.core.clock import rfc3339
 from lineshaft.core.errors import ContractViolation
 from lineshaft.core.ids import fingerprint
 from lineshaft.core.values import Event, EventClass
@@ -44,6 +46,8 @@ _ESCAPED = "_x-"
 _SAFE_IN_HEADER = "!#$&'()*+,/:;<=>?@[\\]^`{|}"
 _PLAIN_VALUE = re.compile(r"[!#$&-~]*")
 _TYPE_PARTS = 4
+_OPTIONAL_HEADERS = tuple(f"ce-{name}" for name in _OPTIONAL)
+_optional: Callable[[Event], tuple[str, ...]] = attrgetter(*_OPTIONAL)
 
 
 class NatsMessage(NamedTuple):
@@ -90,22 +94,23 @@ def message_id(event: Event) -> str:
 
 def to_message(event: Event) -> NatsMessage:
     """raises  ContractViolation for a malformed type or a time without a zone"""
+    values = _optional(event)
+    header = _as_it_is if _PLAIN_VALUE.fullmatch("".join([event.id, event.subject, *values])) else _header
     headers = {
         "Nats-Msg-Id": message_id(event),
         "ce-specversion": "1.0",
-        "ce-id": _header(event.id),
+        "ce-id": header(event.id),
         "ce-type": _recurring(TYPE_PREFIX + event.type),
         "ce-source": _recurring(event.source),
-        "ce-subject": _header(event.subject),
+        "ce-subject": header(event.subject),
         "ce-time": _time_header("time", event.time),
         "ce-plant": _recurring(event.plant),
         "ce-eventclass": event.eventclass.value,
         "content-type": "application/json",
     }
-    for attribute in _OPTIONAL:
-        value: str = getattr(event, attribute)
+    for name, value in zip(_OPTIONAL_HEADERS, values, strict=True):
         if value:
-            headers[f"ce-{attribute}"] = _header(value)
+            headers[name] = header(value)
     if event.recordedtime is not None:
         headers["ce-recordedtime"] = _time_header("recordedtime", event.recordedtime)
     return NatsMessage(event_subject(event.eventclass, event.plant, event.type), headers, event.data)
@@ -157,6 +162,10 @@ def _subject(eventclass: str, plant: str, event_type: str) -> str:
     return ".".join(["ls", eventclass, *(encode_token(part) for part in (plant, *event_type.split(".")))])
 
 
+def _as_it_is(value: str) -> str:
+    return value
+
+
 def _header(value: str) -> str:
     """Printable ASCII stays; `%`, `"`, blanks, controls and the rest of Unicode are percent-encoded."""
     return value if _PLAIN_VALUE.fullmatch(value) else quote(value, safe=_SAFE_IN_HEADER)
@@ -170,8 +179,7 @@ def _time_header(attribute: str, moment: datetime) -> str:
         raise ContractViolation(
             f"{attribute} {moment.isoformat()} has no time zone", findings=[f"{attribute}: aware, in UTC"]
         )
-    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
-    return utc.isoformat(timespec="microseconds")[:-6] + "Z"
+    return rfc3339(moment)
 
 
 def _moment(attribute: str, text: str, findings: list[str]) -> datetime | None:

@@ -7,6 +7,7 @@ policy that holds.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Protocol
 
 import msgspec
@@ -67,7 +68,8 @@ class Limits:
             left = int(bucket.tokens)
             refill_s = math.ceil((policy.burst - bucket.tokens) / rate)
         if not policy.quota_per_day or self._quotas is None:
-            return Verdict(_headers(_policy(policy), f'"rate";r={left};t={refill_s}'), wait_s, code)
+            state = f'"rate";r={left};t={refill_s}'
+            return Verdict(_headers(_told(policy.rate_per_s, policy.burst, 0), state), wait_s, code)
         return self._with_quota(self._quotas, account, policy, (left, refill_s), wait_s, code)
 
     def _bucket(self, key: str, policy: AccountPolicy) -> _Bucket:
@@ -102,18 +104,22 @@ class Limits:
         used = quotas.use(account) if wait_s is None else policy.quota_per_day
         if used > policy.quota_per_day:
             wait_s, code = float(resets_s), "quota_used_up"
-        policies, states = [], []
+        state = f'"day";r={max(0, policy.quota_per_day - used)};t={resets_s}'
         if policy.rate_per_s:
-            policies.append(_policy(policy))
-            states.append(f'"rate";r={rate[0]};t={rate[1]}')
-        policies.append(f'"day";q={policy.quota_per_day};w={_DAY_S}')
-        states.append(f'"day";r={max(0, policy.quota_per_day - used)};t={resets_s}')
-        return Verdict(_headers(", ".join(policies), ", ".join(states)), wait_s, code)
+            state = f'"rate";r={rate[0]};t={rate[1]}, {state}'
+        told = _told(policy.rate_per_s, policy.burst, policy.quota_per_day)
+        return Verdict(_headers(told, state), wait_s, code)
 
 
-def _policy(policy: AccountPolicy) -> str:
-    return f'"rate";q={policy.burst};w={max(1, math.ceil(policy.burst / policy.rate_per_s))}'
+@lru_cache(maxsize=1024)
+def _told(rate_per_s: float, burst: int, quota_per_day: int) -> bytes:
+    told = []
+    if rate_per_s:
+        told.append(f'"rate";q={burst};w={max(1, math.ceil(burst / rate_per_s))}')
+    if quota_per_day:
+        told.append(f'"day";q={quota_per_day};w={_DAY_S}')
+    return ", ".join(told).encode()
 
 
-def _headers(policy: str, state: str) -> tuple[tuple[bytes, bytes], ...]:
-    return (b"ratelimit-policy", policy.encode()), (b"ratelimit", state.encode())
+def _headers(policy: bytes, state: str) -> tuple[tuple[bytes, bytes], ...]:
+    return (b"ratelimit-policy", policy), (b"ratelimit", state.encode())

@@ -56,7 +56,8 @@ class HttpNode:
     """`with HttpNode(folder) as node:`; the simulated systems run in a thread of this process.
 
     accounts   of the access file, each with a key under `keys`; None: without an access file
-    settings   over those that every node here has
+    settings   over those that every node here has; access: likewise, of the access file
+    serves     False: everything is made ready, and somebody else runs the node
     """
 
     def __init__(
@@ -66,8 +67,10 @@ class HttpNode:
         accounts: Mapping[str, Mapping[str, Any]] | None = None,
         settings: Mapping[str, Any] | None = None,
         access: Mapping[str, Any] | None = None,
+        serves: bool = True,
     ) -> None:
         self.folder = folder
+        self._serves = serves
         self.product = Product(folder)
         self.keys: dict[str, str] = {}
         self._accounts = accounts
@@ -95,7 +98,7 @@ class HttpNode:
     def __enter__(self) -> Self:
         self._thread.start()
         try:
-            self._in_thread(self._start())
+            self.run(self._start())
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -104,7 +107,7 @@ class HttpNode:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._in_thread(self._stack.aclose())
+        self.run(self._stack.aclose())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_WAIT_S)
         self._loop.close()
@@ -126,7 +129,8 @@ class HttpNode:
     def told(self, *arguments: str) -> Any:
         return json.loads(self.command(*arguments, "--json"))
 
-    def _in_thread(self, work: Coroutine[Any, Any, T]) -> T:
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """In the thread of the simulated systems."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(_WAIT_S * 2)
 
     async def _start(self) -> None:
@@ -141,6 +145,8 @@ class HttpNode:
         self._write({name: system.url for name, system in systems.items()})
         if self._accounts:
             await self._make_keys()
+        if not self._serves:
+            return
         await self.product.start()
         self._stack.push_async_callback(self.product.stop)
 

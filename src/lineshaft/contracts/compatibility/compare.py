@@ -26,8 +26,8 @@ def compare(
     names   what the documents are called in errors
     raises  ConfigError for a document that is no schema of a known draft, or refers to what is not there
 
-    Without a finding no document disproves it. A finding without a witness is named `undecided_…`, or is a
-    changed facet.
+    Without a finding no document disproves it. A finding without a witness is named `undecided_…`, is a
+    changed facet, or lies so deep that no whole document is made up.
     """
     try:
         return _compared(old, new, mode, names)

@@ -17,6 +17,7 @@ import msgspec
 import structlog
 from sqlalchemy import Table, func, select
 
+from lineshaft.app.long_lived import keep_what_is_loaded
 from lineshaft.app.quick_loop import quick_loop
 from lineshaft.app.web import WebServer
 from lineshaft.backbone import Backbone, stream_of
@@ -99,6 +100,7 @@ async def _serve() -> None:
                 access.run(),
             )
         ]
+        keep_what_is_loaded()
         key = await _key(credentials, clock)
         print(msgspec.json.encode({"url": web.url, "key": key}).decode(), flush=True)
         while await lines.readline():
