@@ -9,10 +9,11 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer.main
+from typer.core import TyperGroup
 
 from lineshaft.app.cli import app
 from lineshaft.contracts.catalogue import CAPABILITIES
@@ -131,13 +132,11 @@ def test_the_readme_shows_commands() -> None:
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
 def test_a_command_of_the_readme_exists_with_its_options(words: list[str]) -> None:
-    command: click.Command = typer.main.get_command(app)
-    words = list(words)
-    while isinstance(group := command, click.Group):
-        name = words.pop(0)
-        assert name in group.commands, f"lineshaft has no command {name!r}"
-        command = group.commands[name]
-    command.make_context("lineshaft", words, resilient_parsing=False).close()
+    command: Any = typer.main.get_command(app)
+    with typer.Context(command, info_name="lineshaft") as context:
+        while isinstance(command, TyperGroup):
+            name, command, words = command.resolve_command(context, words)
+        command.make_context(name, words, parent=context).close()
 
 
 @pytest.mark.parametrize(

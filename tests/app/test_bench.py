@@ -49,9 +49,11 @@ def left_of(folder: Path) -> list[str]:
 
 
 @pytest.mark.timeout(240)
-def test_all_of_them_on_both_databases(folder: Path) -> None:
+def test_all_of_them_on_both_databases_with_what_is_there(folder: Path, tmp_path: Path) -> None:
+    without_wrk = {"PATH": str(Path(sys.executable).parent), "LINESHAFT_CACHE": str(tmp_path)}
     done = subprocess.run(
         [*BENCH, "all", "--json", "--no-node-red", "--seconds", "0.3", "--waiting", "300"],
+        env=os.environ | without_wrk,
         capture_output=True,
         text=True,
         check=False,
@@ -60,6 +62,7 @@ def test_all_of_them_on_both_databases(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert set(found) == {"processes", "calls"}
+    assert "no gateway: there is no wrk" in done.stderr
     waiting = found["processes"].pop("waiting")
     for figures in (waiting, waiting["sqlite"], waiting["postgres"]):
         assert set(figures) >= WAITING_FIGURES

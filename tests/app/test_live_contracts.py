@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
-from lineshaft.app.live_contracts import take_contracts
+from lineshaft.app.live_contracts import retiring_operations, take_contracts
 from lineshaft.app.settings import Settings
 from lineshaft.contracts.registry import Party, promote, read_contracts
 from lineshaft.core.errors import ConfigError
+from lineshaft.gateway.route import Retiring
 from lineshaft.ledger import Audit
 from lineshaft.ledger.registry import ContractBook
 from lineshaft.store import Store
@@ -61,3 +63,12 @@ async def test_a_node_without_its_environment_does_not_start(book: ContractBook,
     with pytest.raises(ConfigError, match="promote --to prod"):
         await take_contracts(book, settings(), tmp_path, by="node-1")
     assert await book.contracts() == []
+
+
+async def test_a_deprecated_operation_announces_its_end(book: ContractBook, tmp_path: Path) -> None:
+    await take_contracts(book, settings(environment=""), tmp_path, by="node-1")
+    assert await retiring_operations(book) == {}
+    name, sunset = "maintenance.create_request", date(2027, 6, 30)
+    await book.deprecate(name, 1, sunset=sunset, by="jo", reason="requests move to orders")
+    today = ManualClock().now().date()
+    assert await retiring_operations(book) == {name: Retiring(since=today, sunset=sunset)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from lineshaft.core.clock import SystemClock
 from lineshaft.core.ids import new_id
 from lineshaft.core.signing import new_secret
 from lineshaft.core.subscriptions import Subscription, SubscriptionState
-from lineshaft.core.values import ExceptionKind
+from lineshaft.core.values import Event, ExceptionKind
 from lineshaft.gateway.destinations import Destinations
 from lineshaft.ledger import Audit, Chosen, Desk, Verdict
 from lineshaft.ledger.subscriptions import Book, DeclaredSubscription, Deliveries, HandingOut
@@ -59,6 +59,7 @@ class Running:
         self.timeout_s = 5.0
         self.pauses_s: tuple[float, ...] = (0.02, 0.02)
         self.ca_file = ""
+        self.refused: Callable[[Subscription, Event], str] = lambda *_: ""
         self.secrets: dict[str, str] = {}
 
     @asynccontextmanager
@@ -67,6 +68,7 @@ class Running:
         sender = WebhookSender(
             Destinations(self.hosts),
             CLOCK,
+            refused=self.refused,
             timeout_s=self.timeout_s,
             pauses_s=self.pauses_s,
             ca_file=self.ca_file,
@@ -368,6 +370,18 @@ async def test_an_undeclared_host_is_never_called(running: Running) -> None:
     assert "is not declared" in wrong["cause"]
 
 
+async def test_an_account_without_the_right_any_more_is_told_nothing(running: Running) -> None:
+    async with Endpoint() as portal:
+        await running.subscribe(portal)
+        running.refused = lambda to, event: f"{to.account} may not subscribe:{event.type}"
+        async with running.at_work():
+            await running.tell(0, 1)
+            await until(lambda: _is(running, SubscriptionState.SUSPENDED))
+    assert portal.got == []
+    (wrong,) = await rows(running.store, exceptions)
+    assert "portal may not subscribe:" in wrong["cause"]
+
+
 async def test_those_of_the_file_follow_it(running: Running) -> None:
     async with Endpoint(new_secret()) as portal:
         wanted = Subscription(
@@ -410,12 +424,16 @@ async def test_redriven_or_discarded_at_the_exceptions_desk(running: Running) ->
             (told,) = await bench.work.redrive(Chosen(ids=[first]), by="anna", reason="mended")
             assert told.verdict is Verdict.POSTED
             assert await bench.work.discard(Chosen(ids=[second]), by="anna", reason="of no use") == [second]
-            await until(lambda: len(portal.taken) == 3)
+            await until(lambda: _delivered(running, 3))
     kept = a if portal.ids[0] == a[0] else b
     dropped = b if kept is a else a
     assert portal.ids[0] == kept[0]
     assert set(portal.ids) == {*kept, dropped[1]}
     assert await running.states() == {"delivered": 3, "dropped": 1}
+
+
+async def _delivered(running: Running, count: int) -> bool:
+    return (await running.states()).get("delivered") == count
 
 
 async def _failed(running: Running, count: int) -> bool:

@@ -23,7 +23,7 @@ from lineshaft.app import telemetry_child
 from lineshaft.app.bench.telemetry.ours import part_of_a_node
 from lineshaft.app.plant_telemetry import read_telemetry
 from lineshaft.app.settings import TelemetrySettings
-from lineshaft.app.telemetry_child import TelemetryOrders
+from lineshaft.app.telemetry_orders import TelemetryOrders
 from lineshaft.backbone import Backbone, event_subject, from_message, stream_of
 from lineshaft.contracts.catalogue import COUNT_AGGREGATED
 from lineshaft.core.errors import TransientFault

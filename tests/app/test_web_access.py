@@ -16,8 +16,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from lineshaft.app.settings import ConsoleTls
 from lineshaft.app.web import WebServer
-from lineshaft.app.web_tls import ConsoleTls, WebTls
+from lineshaft.app.web_tls import WebTls
 from lineshaft.core.errors import ConfigError
 from tests.certificates import Authority
 from tests.waiting import until

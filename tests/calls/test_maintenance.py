@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from lineshaft.calls.maintenance import Maintenance, Window
+from lineshaft.calls.maintenance import Maintenance
+from lineshaft.core.call_policy import Window
 from lineshaft.core.errors import TransientFault
 from tests.clocks import ManualClock
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lineshaft.contracts.catalogue import CAPABILITIES, EVENTS, THRESHOLD_EXCEEDED, Inventory
 from lineshaft.contracts.examples import example
-from lineshaft.contracts.schema import PayloadSchema, business_keys
+from lineshaft.contracts.schema import PayloadSchema, business_keys, findings_of, validator_of
 from lineshaft.core.errors import ContractViolation
 from lineshaft.core.values import Value
 from tests.facts import VALUES, breach, completion
@@ -234,3 +234,12 @@ def test_types_that_threads_meet_for_the_first_time_are_whole() -> None:
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(lambda kind: PayloadSchema("x", kind, {}), kinds * 4))
     assert {schema.decode(b'{"inner":{"text":"a"}}').inner.text for schema in made} == {"a"}
+
+
+def test_findings_of_a_large_document_are_not_all_looked_for() -> None:
+    validator = validator_of({"type": "array", "items": {"type": "string"}})
+    assert findings_of(validator, [1, "a", 2]) == [
+        '0: 1 is not of type "string"',
+        '2: 2 is not of type "string"',
+    ]
+    assert findings_of(validator, [*range(90_000)]) == ['0: 0 is not of type "string"']

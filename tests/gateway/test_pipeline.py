@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import date
 from typing import Any
 
+import msgspec
 import pytest
 from starlette.responses import HTMLResponse, Response
 
@@ -19,6 +20,7 @@ from lineshaft.core.errors import (
     TransientFault,
 )
 from lineshaft.core.requests import RequestNote
+from lineshaft.gateway import exchange
 from lineshaft.gateway.pipeline import Gateway, make_gateway
 from lineshaft.gateway.policies import AccountPolicy, FieldRules
 from lineshaft.gateway.route import PUBLIC, Answer, ApiRoute, Asked, Parameter, Retiring
@@ -139,7 +141,8 @@ async def test_what_is_not_served_is_told_with_what_is() -> None:
 
 
 async def test_who_asks_has_to_be_known_and_allowed_here() -> None:
-    app = gateway(route(), post(permission="decide:{what}", path="/api/{what}"))
+    trace = route(name="trace", path="/api/v1/trace/{id}")
+    app = gateway(route(any_plant=True), trace, post(permission="decide:{what}", path="/api/{what}"))
     unknown = await get(app, "/api/v1/orders/1", {"authorization": "Bearer nobody"})
     assert (unknown.status, unknown.code) == (401, "not_authenticated")
     assert unknown.headers["www-authenticate"].startswith("Bearer")
@@ -152,6 +155,39 @@ async def test_who_asks_has_to_be_known_and_allowed_here() -> None:
     assert (refused.status, refused.code) == (403, "plant_not_yours")
     assert (await get(app, "/api/v1/orders/1?plant=lyon", far)).json["plant"] == "lyon"
     assert (await get(app, "/api/v1/orders/1?plant=lyon")).code == "plant_not_yours"
+    refused = await get(app, "/api/v1/trace/1?plant=lyon", far)
+    assert (refused.status, refused.code) == (422, "plant_not_served")
+
+
+async def test_a_part_of_the_path_is_never_any_of_what_it_stands_for() -> None:
+    app = gateway(post(permission="do:{what}", path="/api/{what}"))
+    assert (await ask(app, "POST", "/api/it", {"quantity": 1}, AS_MES)).status == 200
+    refused = await ask(app, "POST", "/api/%3Csome%3E", {"quantity": 1}, AS_MES)
+    assert (refused.status, refused.code) == (403, "not_permitted")
+
+
+async def test_who_is_refused_uses_up_its_rate_and_a_stranger_that_of_its_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(exchange, "ANYBODY", AccountPolicy(rate_per_s=1, burst=3))
+    log, few = Log(), AccountPolicy(rate_per_s=1, burst=3)
+    app = gateway(route(permission="read:secrets"), log=log, clock=ManualClock(), mes=few)
+    for known, status in (("mes", 403), ("nobody", 401)):
+        bearer = {"authorization": f"Bearer {known}"}
+        answers = [await get(app, "/api/v1/orders/1", bearer) for _ in range(5)]
+        assert [each.status for each in answers] == [status] * 3 + [429] * 2
+    assert [note.status for note in log.soon] == [403] * 3 + [429] * 2 + [401] * 3
+
+
+async def test_a_person_has_one_rate_however_often_it_logs_in() -> None:
+    sessions = [
+        msgspec.structs.replace(MES, account=f"jo{number}", name="user:jo", credential=str(number), csrf="t")
+        for number in range(3)
+    ]
+    policies = {each.account: AccountPolicy(rate_per_s=1, burst=2) for each in sessions}
+    app = make_gateway([route()], Accounts(*sessions), plant="leipzig", policies=Rules(**policies))
+    answers = [await get(app, "/api/v1/orders/1", {"cookie": each.account}) for each in sessions]
+    assert [each.status for each in answers] == [200, 200, 429]
 
 
 async def test_another_site_cannot_ask_in_a_browser_users_name() -> None:

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from lineshaft.core.arrivals import Arrival, Taken, arrival_id
 from lineshaft.ledger.intake import Intake, _Asked, _take_together
 from lineshaft.store import Store
-from lineshaft.store.schema import outbox, request_claims
+from lineshaft.store.schema import api_requests, outbox, request_claims
 from tests.clocks import ManualClock
 from tests.gateway.events.telling import SOURCE, threshold_event
+from tests.ledger.requests.noting import note
 from tests.rows import rows
 
 REQUESTS = st.lists(
@@ -96,3 +97,16 @@ async def test_a_commit_whose_answer_was_lost_is_no_repeat(store: Store) -> None
     assert len(await rows(store, outbox)) == 2
     other = await Intake(store, ManualClock()).take([arrival(1)])
     assert list(other) == [Taken.REPLAYED]
+
+
+async def test_the_note_is_kept_with_what_is_taken_and_not_with_what_is_refused(store: Store) -> None:
+    intake = Intake(store, ManualClock())
+    asked = [
+        ([arrival(1)], "taken"),
+        ([arrival(1)], "taken before"),
+        ([arrival(1, "y")], "refused"),
+        ([arrival(2)], ""),
+    ]
+    answers = await asyncio.gather(*(intake.take(each, note(ref) if ref else None) for each, ref in asked))
+    assert [list(each) for each in answers] == [[Taken.NEW], [Taken.REPLAYED], [Taken.REUSED], [Taken.NEW]]
+    assert {row["ref"] for row in await rows(store, api_requests)} == {"taken", "taken before"}

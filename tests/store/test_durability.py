@@ -166,3 +166,16 @@ def test_a_database_that_is_away_at_the_start_says_so_without_its_password() -> 
     with pytest.raises(TransientFault, match="does not answer") as caught:
         Store.open("postgresql://user:secret@127.0.0.1:1/db")
     assert "secret" not in str(caught.value)
+
+
+async def test_a_new_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    store = Store.open(f"sqlite:///{tmp_path}/plant.db")
+    await store.write(
+        lambda connection: connection.execute(insert(telemetry_state).values(name="a", value=b"")) and None
+    )
+    assert open_to_others(tmp_path) == {"plant.db": 0, "plant.db-shm": 0, "plant.db-wal": 0}
+    await store.close()
+
+
+def open_to_others(folder: Path) -> dict[str, int]:
+    return {file.name: file.stat().st_mode & 0o077 for file in folder.glob("plant.db*")}

@@ -124,6 +124,24 @@ async def test_a_wake_up_between_two_looks_is_not_lost(store: Store) -> None:
     assert backbone.distinct == [f"e{number}" for number in range(60)]
 
 
+async def test_after_many_what_comes_next_goes_out_together(store: Store) -> None:
+    outbox, backbone = Outbox(store), Backbone()
+
+    async def add(names: Sequence[str]) -> None:
+        await store.write(lambda connection: outbox.add(connection, [told(name) for name in names]))
+        outbox.wake()
+
+    names = [f"e{number}" for number in range(40)]
+    await add(names[:32])
+    async with running(outbox, backbone):
+        await until(lambda: backbone.batches == 1)
+        for name in names[32:]:
+            await add([name])
+        await emptied(store)
+    assert backbone.distinct == names
+    assert backbone.batches < 5
+
+
 async def test_more_than_a_batch_goes_out(store: Store) -> None:
     outbox, backbone = Outbox(store), Backbone()
     await store.write(lambda connection: [outbox.add(connection, [told(f"e{n}")]) for n in range(1203)])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import Connection, event, insert, text
@@ -216,3 +218,26 @@ async def test_a_lost_connection_runs_the_whole_group_again(postgres: Postgres) 
     assert await names(store) == [f"n{number}" for number in range(5)]
     assert runs[0] == runs[1]
     await store.close()
+
+
+def test_loops_in_several_threads_and_one_that_ended_early_are_all_served(store_url: str) -> None:
+    """A loop that is closed before its turn is over must not keep the others waiting."""
+    store = Store.open(store_url)
+
+    async def counted(thread: int) -> int:
+        return sum(await asyncio.gather(*(store.write(lambda _: thread) for _ in range(50))))
+
+    async def left_at_once() -> None:
+        task = asyncio.create_task(store.write(lambda _: 0))
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().stop()
+        del task
+
+    ended = asyncio.new_event_loop()
+    with contextlib.suppress(RuntimeError):
+        ended.run_until_complete(left_at_once())
+    ended.close()
+    with ThreadPoolExecutor(4) as threads:
+        found = [threads.submit(asyncio.run, counted(number)) for number in range(4)]
+        assert [each.result(30) for each in found] == [50 * number for number in range(4)]
+    asyncio.run(store.close())

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import structlog
 import watchfiles
@@ -61,10 +62,14 @@ def signing_keys_file(settings: Settings, path: Path) -> Path:
 
 
 class NodeAccess:
-    """access: what the gateway needs; run: keeps it as the file says."""
+    """access: what the gateway needs; run: keeps it as the file says.
+
+    known_as  host name by which a proxy on this machine is reached, of `url` in the file
+    """
 
     def __init__(self, access: Access, settings: Settings, path: Path) -> None:
         self.access = access
+        self.known_as = urlsplit(access.directory.access.url).hostname or ""
         self._settings = settings
         self._path = path
 

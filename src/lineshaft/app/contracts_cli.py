@@ -10,16 +10,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from lineshaft.app.contracts_change import (
-    deprecate_command,
-    publish_command,
-    register_command,
-    retire_command,
-)
-from lineshaft.app.contracts_compare import compare_command
-from lineshaft.app.contracts_environments import drift_command, plan_command, promote_command
-from lineshaft.app.contracts_export import export_command
 from lineshaft.app.contracts_folder import FolderOption, contracts_at, contracts_folder, contracts_of_revision
+from lineshaft.app.on_demand import on_demand
 from lineshaft.app.settings import load_settings, store_url
 from lineshaft.app.terminal import (
     ConfigOption,
@@ -40,12 +32,46 @@ from lineshaft.contracts.registry import (
     read_contracts,
 )
 from lineshaft.core.errors import ConfigError
-from lineshaft.ledger.registry.contract_rows import party_rows
 
-__all__ = ["contracts"]
+__all__ = ["BESIDE", "contracts"]
 
+BESIDE = {
+    "compare": (
+        "contracts_compare:compare_command",
+        "Compare two versions of a JSON Schema. Exit code 0 compatible, 1 not, 2 a file that is no schema.",
+    ),
+    "register": (
+        "contracts_change:register_command",
+        "Check a schema and write it as the draft of the next version.",
+    ),
+    "publish": (
+        "contracts_change:publish_command",
+        "Check drafts and list them as published: they cannot be changed any more.",
+    ),
+    "deprecate": ("contracts_change:deprecate_command", "Tell consumers to leave a major by a date."),
+    "retire": ("contracts_change:retire_command", "End a major that no consumer is registered for any more."),
+    "plan": (
+        "contracts_environments:plan_command",
+        "Show what promoting would change, and whom it would break. Exit code 0, or 1 if it is refused.",
+    ),
+    "promote": (
+        "contracts_environments:promote_command",
+        "Write what is live in an environment, to be reviewed in Git; refused where it breaks a consumer.",
+    ),
+    "drift": (
+        "contracts_environments:drift_command",
+        "Compare what was promoted with what this node has live and what its code declares."
+        " Exit code 0 or 1.",
+    ),
+    "export": (
+        "contracts_export:export_command",
+        "Write the contracts as AsyncAPI, OpenAPI or Markdown.",
+    ),
+}
 contracts = typer.Typer(
-    help="Contracts: versions, who uses them, what would break, what is live where.", no_args_is_help=True
+    cls=on_demand(BESIDE),
+    help="Contracts: versions, who uses them, what would break, what is live where.",
+    no_args_is_help=True,
 )
 NameArgument = Annotated[str, typer.Argument(help="Such as maintenance.request.created.")]
 
@@ -152,6 +178,8 @@ def consumers_command(
     """Who consumes and produces what, of consumers.yaml or as a node has it recorded."""
     parties: list[Party]
     if recorded:
+        from lineshaft.ledger.registry.contract_rows import party_rows  # noqa: PLC0415 - slow, for this alone
+
         path = known_settings(config)
         url = store_url(load_settings(path)[0], path)
         parties = [*run_async(ask_store(url, lambda connection: party_rows(connection, name)))]
@@ -192,14 +220,3 @@ def _row(contract: Contract) -> dict[str, Any]:
 
 def _party(party: Party) -> dict[str, Any]:
     return {name: value for name, value in msgspec.structs.asdict(party).items() if name != "contract"}
-
-
-contracts.command("compare")(compare_command)
-contracts.command("register")(register_command)
-contracts.command("publish")(publish_command)
-contracts.command("deprecate")(deprecate_command)
-contracts.command("retire")(retire_command)
-contracts.command("plan")(plan_command)
-contracts.command("promote")(promote_command)
-contracts.command("drift")(drift_command)
-contracts.command("export")(export_command)

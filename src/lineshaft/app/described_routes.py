@@ -61,6 +61,7 @@ def described_routes(plant: PlantData) -> list[ApiRoute]:
         steering=nobody,
         workbench=nobody,
         contracts=nobody,
+        retiring={},
         events=events,
         access=NodeAccess(access, settings, plant.path) if access else None,
         pages=[],

@@ -81,6 +81,7 @@ class EventsPart:
                 destinations,
                 clock,
                 policies=access.directory if access else None,
+                refused=access.directory.may_not_be_told if access else lambda *_: "",
                 ca_file=settings.outgoing.ca_file,
             ),
             clock,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -27,7 +27,7 @@ from lineshaft.gateway.consumer_api import consumer_routes
 from lineshaft.gateway.openapi import openapi_route
 from lineshaft.gateway.pipeline import make_gateway
 from lineshaft.gateway.process_api import process_api_routes
-from lineshaft.gateway.route import ApiRoute
+from lineshaft.gateway.route import ApiRoute, Retiring
 from lineshaft.gateway.system_api import system_routes
 from lineshaft.gateway.webhooks import webhook_routes
 from lineshaft.ledger import Desk, Workbench
@@ -58,6 +58,7 @@ class HttpPart:
         steering: Steering,
         workbench: Workbench,
         contracts: ContractBook,
+        retiring: Mapping[str, Retiring],
         events: EventsPart,
         access: NodeAccess | None,
         pages: Sequence[Route],
@@ -78,7 +79,7 @@ class HttpPart:
             *(access.access.routes if access else []),
             *webhook_routes(webhooks_of(plant), backbone.publisher, desk, settings.plant),
             *events.routes(),
-            *system_routes(plant.systems, door, partial(call_row, store)),
+            *system_routes(plant.systems, door, partial(call_row, store), retiring),
             *process_api_routes(
                 newest.values(),
                 steering,

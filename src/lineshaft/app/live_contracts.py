@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from pathlib import Path
 
 import structlog
 
 from lineshaft.app.settings import Settings
-from lineshaft.contracts.registry import declared_contracts, drift, live_contracts, read_contracts
+from lineshaft.contracts.registry import (
+    Kind,
+    State,
+    declared_contracts,
+    drift,
+    live_contracts,
+    read_contracts,
+)
+from lineshaft.gateway.route import Retiring
 from lineshaft.ledger.registry import ContractBook
 
-__all__ = ["take_contracts"]
+__all__ = ["retiring_operations", "take_contracts"]
 
 _LOG = structlog.get_logger(__name__)
 
@@ -28,3 +37,14 @@ async def take_contracts(book: ContractBook, settings: Settings, folder: Path, *
     if settings.environment:
         for differs in drift(live, await book.contracts(), declared_contracts()):
             _LOG.warning("contracts.drift", environment=settings.environment, said=str(differs))
+
+
+async def retiring_operations(book: ContractBook) -> dict[str, Retiring]:
+    """Of the deprecated ones with a date of their sunset, by operation."""
+    return {
+        live.name: Retiring(
+            since=datetime.fromisoformat(live.at).date(), sunset=date.fromisoformat(live.sunset)
+        )
+        for live in await book.contracts()
+        if live.kind is Kind.OPERATION and live.state is State.DEPRECATED and live.sunset
+    }

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from lineshaft.app.access import open_access
 from lineshaft.app.device_guard import guard_devices
 from lineshaft.app.events_part import EventsPart
 from lineshaft.app.http_part import HttpPart
-from lineshaft.app.live_contracts import take_contracts
+from lineshaft.app.live_contracts import retiring_operations, take_contracts
 from lineshaft.app.monitor import Monitor
 from lineshaft.app.node_address import NodeAddress
 from lineshaft.app.plant_data import PlantData
@@ -140,6 +141,7 @@ class Node:
             plant=settings.plant,
             source=self._source,
             clock=clock,
+            authority=plant.authority,
         )
         engine = Engine(
             store,
@@ -190,6 +192,7 @@ class Node:
             steering=make_steering(store, plant.processes, audit, clock, zone=settings.zone),
             workbench=workbench,
             contracts=contracts,
+            retiring=await retiring_operations(contracts),
             events=EventsPart(
                 settings,
                 plant.path,
@@ -212,7 +215,9 @@ class Node:
                 view,
                 telemetry.values.views if telemetry else tuple,
                 registry=contracts,
-                proof=access.access.proof if access else None,
+                proof=partial(access.access.proof, permission="read:console", plant=settings.plant)
+                if access
+                else None,
             ),
         )
         await http.load()
@@ -226,7 +231,7 @@ class Node:
                 tasks.create_task(monitor.run()),
                 tasks.create_task(keep_settling(redriving)),
                 tasks.create_task(Sweeper(store, settings.retention, clock).run()),
-                tasks.create_task(web.run(http.gateway)),
+                tasks.create_task(web.run(http.gateway, known_as=access.known_as if access else "")),
                 *(tasks.create_task(run) for run in http.runs()),
                 *(
                     tasks.create_task(run)

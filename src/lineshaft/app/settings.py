@@ -8,15 +8,14 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from lineshaft.app.process_definitions import definitions_of
-from lineshaft.app.web_tls import ConsoleTls
-from lineshaft.backbone import MqttTls
-from lineshaft.calls import CallPolicy
+from lineshaft.core.call_policy import CallPolicy
 from lineshaft.core.errors import ConfigError
+from lineshaft.core.lake_policy import LakePolicy
+from lineshaft.core.mqtt_tls import MqttTls
 from lineshaft.core.yamlfile import YamlFile
-from lineshaft.telemetry.lake import LakePolicy
 
 __all__ = [
+    "ConsoleTls",
     "LakeSettings",
     "OutgoingSettings",
     "RetentionSettings",
@@ -72,6 +71,14 @@ class BackboneSettings(_Section, frozen=True, kw_only=True):
     mqtt_user: str = ""
     mqtt_password: str = ""
     topics: list[str] = msgspec.field(default_factory=lambda: ["plant/#", "spBv1.0/#"])
+
+
+class ConsoleTls(_Section, frozen=True, kw_only=True):
+    """PEM files. ca: who calls shows a certificate by it, too; empty: nobody is asked for one."""
+
+    certificate: str
+    key: str
+    ca: str = ""
 
 
 class ConsoleSettings(_Section, frozen=True, kw_only=True):
@@ -211,6 +218,8 @@ def doubts(settings: Settings, file: YamlFile) -> list[str]:
         where = file.where(["time_zone"])
         findings.append(f"{where}: {settings.time_zone!r} is no IANA time zone, such as Europe/Berlin")
     for index, name in enumerate(settings.processes):
+        from lineshaft.app.process_definitions import definitions_of  # noqa: PLC0415 - slow, for few commands
+
         try:
             definitions_of(name)
         except ConfigError as error:

@@ -16,7 +16,7 @@ from lineshaft.app.plant_telemetry import changes, read_telemetry
 from lineshaft.app.settings import TelemetrySettings, load_settings
 from lineshaft.app.sources import Source, read_sources
 from lineshaft.app.sources_channel import RebirthRequest, health_subject, rebirth_subject
-from lineshaft.app.telemetry_child import TelemetryOrders
+from lineshaft.app.telemetry_orders import TelemetryOrders
 from lineshaft.backbone import Backbone
 from lineshaft.connectors.mqtt import MqttSource
 from lineshaft.core.errors import ConfigError, LineshaftError, TransientFault

@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 import structlog
 from filelock import FileLock, Timeout
 
@@ -26,7 +25,8 @@ from lineshaft.app.settings import (
     load_settings,
     store_url,
 )
-from lineshaft.backbone import RAW, Backbone, MqttTls
+from lineshaft.app.telemetry_orders import TelemetryOrders
+from lineshaft.backbone import RAW, Backbone
 from lineshaft.core.clock import SystemClock
 from lineshaft.core.errors import ConfigError, TransientFault
 from lineshaft.core.ports import RawSource
@@ -44,7 +44,7 @@ from lineshaft.telemetry.lake import needs_lake_extra
 if TYPE_CHECKING:
     from lineshaft.telemetry.lake.lake import Lake
 
-__all__ = ["TelemetryOrders"]
+__all__ = ["work"]
 
 _LOG = structlog.get_logger(__name__)
 _EACH_S = 1.0
@@ -52,18 +52,6 @@ _LOCK_S = 60.0
 _SWITCH_S = 0.0002
 _LAST_S = 10.0
 _CLOCK = SystemClock()
-
-
-class TelemetryOrders(msgspec.Struct, frozen=True, kw_only=True):
-    """settings: path of the file; nats_url, user, password, mqtt_url: of the backbone that the node uses"""
-
-    settings: str
-    nats_url: str
-    user: str
-    password: str
-    mqtt_url: str
-    mqtt_tls: MqttTls | None
-    topic_filters: list[str]
 
 
 async def work(orders: TelemetryOrders, stop: asyncio.Event) -> None:

@@ -13,7 +13,7 @@ from lineshaft.app.live_values import LiveValues
 from lineshaft.app.plant_data import PlantData
 from lineshaft.app.plant_telemetry import PlantTelemetry, changes, read_telemetry
 from lineshaft.app.sources_channel import SourcesHealth
-from lineshaft.app.telemetry_child import TelemetryOrders
+from lineshaft.app.telemetry_orders import TelemetryOrders
 from lineshaft.backbone import Backbone
 from lineshaft.core.errors import ConfigError
 from lineshaft.core.ports import ExceptionDesk, Health

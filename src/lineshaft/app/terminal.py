@@ -8,17 +8,18 @@ import sys
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
 import typer
 from rich.console import Console
-from sqlalchemy import Connection
 
 from lineshaft.app.last_run import last_run_settings
 from lineshaft.core.errors import ConfigError
-from lineshaft.store import Store
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 __all__ = [
     "ConfigOption",
@@ -62,6 +63,8 @@ def known_settings(given: Path | None) -> Path:
 
 async def ask_store(url: str, question: Callable[[Connection], T]) -> T:
     """raises  ConfigError for an unusable database, TransientFault when it does not answer"""
+    from lineshaft.store import Store  # noqa: PLC0415 - slow, and not every command has a question
+
     store = Store.open(url)
     try:
         return await store.read(question)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import resource
+import sys
 from http import HTTPStatus
 from typing import Any
 
@@ -12,13 +12,19 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from lineshaft.gateway import problem
 
+if sys.platform != "win32":
+    import resource
+
 __all__ = ["BoundedHttp"]
 
 MOST_HEAD_BYTES = 64 * 1024
 MOST_HEADERS = 100
 HEAD_S = 10.0
 DRAIN_S = 5.0
-_MOST_CONNECTIONS = max(64, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+_MOST_FILES = 1024
+if sys.platform != "win32":
+    _MOST_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+MOST_CONNECTIONS = max(64, _MOST_FILES // 2)
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -33,7 +39,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if len(self.connections) > _MOST_CONNECTIONS:
+        if len(self.connections) > MOST_CONNECTIONS:
             transport.abort()
             return
         self._end_in(HEAD_S)

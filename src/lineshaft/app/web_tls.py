@@ -6,23 +6,15 @@ import os
 import ssl
 from pathlib import Path
 
-import msgspec
 import structlog
 import watchfiles
 
+from lineshaft.app.settings import ConsoleTls
 from lineshaft.core.errors import ConfigError
 
-__all__ = ["ConsoleTls", "WebTls"]
+__all__ = ["WebTls"]
 
 _LOG = structlog.get_logger(__name__)
-
-
-class ConsoleTls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """PEM files. ca: who calls shows a certificate by it, too; empty: nobody is asked for one."""
-
-    certificate: str
-    key: str
-    ca: str = ""
 
 
 class WebTls:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -24,6 +24,7 @@ from lineshaft.core.clock import Clock
 from lineshaft.core.errors import LineshaftError
 from lineshaft.core.signing import signed_headers
 from lineshaft.core.subscriptions import DeliveryState, Subscription, SubscriptionState
+from lineshaft.core.values import Event
 from lineshaft.gateway.destinations import Destination, Destinations
 from lineshaft.gateway.events.outgoing import as_cloudevent
 from lineshaft.gateway.policies import Policies, shown_fields
@@ -57,7 +58,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WebhookSender:
-    """pauses_s: between attempts; policies: by route `webhooks`, which fields of an event an account sees."""
+    """pauses_s: between attempts; policies: by route `webhooks`, which fields of an event an account sees;
+    refused: why a subscription's account may not be told of an event any more, empty: it may."""
 
     def __init__(
         self,
@@ -65,6 +67,7 @@ class WebhookSender:
         clock: Clock,
         *,
         policies: Policies | None = None,
+        refused: Callable[[Subscription, Event], str] = lambda *_: "",
         timeout_s: float = 15.0,
         pauses_s: tuple[float, ...] = PAUSES_S,
         ca_file: str = "",
@@ -72,6 +75,7 @@ class WebhookSender:
         self._destinations = destinations
         self._clock = clock
         self._policies = policies
+        self._refused = refused
         self._timeout_s = timeout_s
         self._pauses_s = pauses_s
         self._ca_file = ca_file
@@ -84,6 +88,8 @@ class WebhookSender:
 
     async def send(self, delivery: Delivery, to: Subscription, secret: str) -> Attempt:
         """Everything that can go wrong is an attempt that failed."""
+        if why := self._refused(to, delivery.event):
+            return Attempt(error=why, away=True)
         try:
             destination = self._destinations.check(to.url)
             address = await self._destinations.address(destination)

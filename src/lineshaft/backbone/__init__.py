@@ -9,7 +9,6 @@ from lineshaft.backbone.devices import Device, read_devices
 from lineshaft.backbone.events import event_subject, from_message, to_message
 from lineshaft.backbone.incidents import Incident, IncidentKind
 from lineshaft.backbone.ingest import MqttIngest
-from lineshaft.backbone.mqtt_tls import MqttTls
 from lineshaft.backbone.publisher import Publisher
 from lineshaft.backbone.pull import Delivery
 from lineshaft.backbone.raw_again import RawAgain
@@ -19,6 +18,7 @@ from lineshaft.backbone.server_config import MqttUser
 from lineshaft.backbone.server_state import credentials
 from lineshaft.backbone.streams import ADVISORIES, DEAD, MQTT_MESSAGES, RAW, SOURCES, stream_of
 from lineshaft.core.mqtt_packets import Will
+from lineshaft.core.mqtt_tls import MqttTls
 
 __all__ = [
     "ADVISORIES",

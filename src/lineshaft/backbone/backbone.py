@@ -12,7 +12,6 @@ from lineshaft.backbone.consumer import Consumer, Handle, HandleBatch, Redeliver
 from lineshaft.backbone.dead_letters import DeadLetter, DeadLetterBox, OnDeadLetter
 from lineshaft.backbone.device_commands import DeviceCommands
 from lineshaft.backbone.ingest import MqttIngest, declare_interest, withdraw_interest
-from lineshaft.backbone.mqtt_tls import MqttTls
 from lineshaft.backbone.publisher import Publisher
 from lineshaft.backbone.pull import Delivery
 from lineshaft.backbone.raw_sink import RawSink
@@ -22,6 +21,7 @@ from lineshaft.backbone.server_config import MqttUser
 from lineshaft.backbone.streams import DEAD, declare, streams
 from lineshaft.core.errors import LineshaftError
 from lineshaft.core.mqtt_packets import Will
+from lineshaft.core.mqtt_tls import MqttTls
 from lineshaft.core.ports import Health, HealthState
 
 __all__ = ["Backbone"]

@@ -18,12 +18,12 @@ import structlog
 from lineshaft.backbone import parent_guard
 from lineshaft.backbone.incidents import Incident, with_users
 from lineshaft.backbone.monitoring import config_loaded_at
-from lineshaft.backbone.mqtt_tls import MqttTls
 from lineshaft.backbone.server_config import INTERNAL_USER, MqttUser, ServerPlan, render
 from lineshaft.backbone.server_log import ServerLog
 from lineshaft.backbone.server_state import ServerState, choose_port, load_state, save_state, write_private
 from lineshaft.backbone.store_lock import StoreLock, stop_orphan
 from lineshaft.core.errors import ConfigError, LineshaftError, PermanentFault, TransientFault
+from lineshaft.core.mqtt_tls import MqttTls
 
 __all__ = ["NatsServer", "server_binary"]
 

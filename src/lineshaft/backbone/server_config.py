@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from lineshaft.backbone.mqtt_tls import MqttTls
 from lineshaft.backbone.topics import filter_to_subjects
 from lineshaft.core.errors import ConfigError
+from lineshaft.core.mqtt_tls import MqttTls
 
 __all__ = ["INTERNAL_USER", "MqttUser", "ServerPlan", "is_loopback", "render"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 
-from lineshaft.calls.system import CallPolicy
+from lineshaft.core.call_policy import CallPolicy
 
 __all__ = ["backoff"]
 

@@ -4,64 +4,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta
-from enum import StrEnum
-from typing import Annotated
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import msgspec
-
+from lineshaft.core.call_policy import Window
 from lineshaft.core.clock import Clock
 from lineshaft.core.errors import TransientFault
 
-__all__ = ["Day", "Maintenance", "Window"]
+__all__ = ["Maintenance"]
 
-_TimeOfDay = Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 _SPREAD_S = 10.0
 _LOOK_AGAIN_S = 300.0
 _AHEAD = timedelta(days=1)
-
-
-class Day(StrEnum):
-    MON = "mon"
-    TUE = "tue"
-    WED = "wed"
-    THU = "thu"
-    FRI = "fri"
-    SAT = "sat"
-    SUN = "sun"
-
-
-class Window(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Every week on these days, in the plant's time zone.
-
-    begins, ends   `from` and `to` in the settings, HH:MM; a window that ends before it begins ends on the
-                   next day, and one that ends when it begins lasts a day
-    """
-
-    days: Annotated[list[Day], msgspec.Meta(min_length=1)] = msgspec.field(default_factory=lambda: list(Day))
-    begins: _TimeOfDay = msgspec.field(name="from")
-    ends: _TimeOfDay = msgspec.field(name="to")
-
-    def __str__(self) -> str:
-        days = "every day" if set(self.days) == set(Day) else ", ".join(self.days)
-        return f"{days} {self.begins}-{self.ends}"
-
-    def on(self, day: date, zone: ZoneInfo) -> tuple[datetime, datetime] | None:
-        """From when to when in UTC, of the window that begins on this day; None when none does.
-
-        Where the clock is changed, the longer of two readings.
-        """
-        if list(Day)[day.weekday()] not in self.days:
-            return None
-        begins, ends = time.fromisoformat(self.begins), time.fromisoformat(self.ends)
-        last = day + timedelta(days=1) if ends <= begins else day
-        return min(_readings(day, begins, zone)), max(_readings(last, ends, zone))
-
-
-def _readings(day: date, at: time, zone: ZoneInfo) -> list[datetime]:
-    local = datetime.combine(day, at, zone)
-    return [local.replace(fold=fold).astimezone(UTC) for fold in (0, 1)]
 
 
 class Maintenance:

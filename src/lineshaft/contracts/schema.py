@@ -24,6 +24,8 @@ _NO_NUMBER = re.compile(rb'"[+-]?(s?nan\d*|inf(inity)?)"')
 _SCALARS = (str, int, float, bytes, NoneType, date, timedelta, Decimal)
 _AT = re.compile(r" - at `\$\.?(.*?)`$")
 _BUILDING = threading.Lock()
+_MOST_BYTES_FOR_ALL = 16 * 1024
+_LONGEST_MESSAGE = 2000
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -124,10 +126,18 @@ def validator_of(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
 
 
 def findings_of(validator: jsonschema_rs.Draft202012Validator, document: Any) -> list[str]:
-    """Every path that is wrong, one line each."""
+    """Paths that are wrong, one line each: every one, of a large document the first, as each costs time."""
+    found: list[jsonschema_rs.ValidationError] = []
+    if len(msgspec.json.encode(document)) <= _MOST_BYTES_FOR_ALL:
+        found += validator.iter_errors(document)
+    else:
+        try:
+            validator.validate(document)
+        except jsonschema_rs.ValidationError as first:
+            found = [first]
     return [
-        f"{'/'.join(map(str, found.instance_path)) or '(root)'}: {found.message}"
-        for found in validator.iter_errors(document)
+        f"{'/'.join(map(str, each.instance_path)) or '(root)'}: {each.message[:_LONGEST_MESSAGE]}"
+        for each in found
     ]
 
 

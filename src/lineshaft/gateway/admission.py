@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from lineshaft.core.access import LOCAL, Authenticator, permits
+from lineshaft.core.access import LOCAL, SOME, Authenticator, permits
 from lineshaft.gateway.exchange import ANONYMOUS, Exchange, Served
 from lineshaft.gateway.limits import Limits
 from lineshaft.gateway.policies import UNLIMITED, Policies
@@ -41,7 +41,8 @@ class Admission:
         exchange.caller = caller
         exchange.policy = self._policies.policy(caller.account) if self._policies else UNLIMITED
         permission = served.permission or served.route.permission.format_map(exchange.path)
-        if not permits(caller, permission):
+        names_any = served.permission is None and permission.endswith(SOME)  # by a part of the path
+        if names_any or not permits(caller, permission):
             raise Refusal(
                 HTTPStatus.FORBIDDEN,
                 f"{caller.name} may not {permission}",
@@ -49,8 +50,8 @@ class Admission:
                 hint="it needs a role that allows it",
             )
 
-    def check_plant(self, exchange: Exchange) -> None:
-        """The node's plant, where the request names none. raises  Refusal, 403"""
+    def check_plant(self, exchange: Exchange, served: Served) -> None:
+        """The node's plant, where the request names none. raises  Refusal, 403, 422"""
         exchange.plant = exchange.query.get("plant") or self._plant
         if not exchange.caller.sees(exchange.plant):
             raise Refusal(
@@ -59,11 +60,21 @@ class Admission:
                 code="plant_not_yours",
                 hint=f"plants: {', '.join(sorted(exchange.caller.plants)) or 'none'}",
             )
+        if exchange.plant != self._plant and not served.route.any_plant:
+            raise Refusal(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                f"{served.route.name} is about plant {self._plant!r}, not {exchange.plant[:100]!r}",
+                code="plant_not_served",
+                hint="ask a node of that plant",
+            )
 
     def limit(self, exchange: Exchange) -> None:
         """raises  Refusal, 429"""
         caller = exchange.caller
-        key = f"address:{exchange.address}" if caller is ANONYMOUS else caller.credential or caller.name
+        if caller is ANONYMOUS:
+            key = f"address:{exchange.address}"
+        else:  # of a person one for all sessions, as each log-in makes another
+            key = caller.name if caller.csrf else caller.credential or caller.name
         verdict = self._limits.take(key, caller.account, exchange.policy)
         exchange.limits = verdict.headers
         if verdict.wait_s is not None:

@@ -40,7 +40,7 @@ class RouteChecks:
         self._media = frozenset(media.lower() for media in route.media)
         self._query = {each.name: each for each in route.parameters if each.where == "query"}
         self._kinds = {name: set(_kinds(each.schema)) for name, each in self._query.items()}
-        self._is_strict = not route.is_public
+        self._is_strict = not (route.is_public or route.is_page)
         of_path = {each.name: each for each in route.parameters if each.where == "path"}
         self._path_validator = _validator(of_path, []) if of_path else None
         required = [each.name for each in self._query.values() if each.required]

@@ -281,5 +281,6 @@ def _route(
         parameters=parameters,
         answers={200: PayloadSchema(name, answer, {}).document, 304: None},
         problems=(404, 422, 503) if finds_one else (422, 503),
+        any_plant=True,
         version="v1",
     )

@@ -1,4 +1,4 @@
-"""A time limit on a part of a task, at a tenth of what asyncio.timeout costs: a request has few microseconds."""
+"""A time limit on a part of a task, for less than asyncio.timeout takes of each request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Deadline"]
 
 
 class Deadline:
-    """`with Deadline(seconds) as deadline:` cancels what is in it when its time is over, and raises TimeoutError.
+    """`with Deadline(seconds):` cancels what is in it when its time is over, and raises TimeoutError.
 
     is_over  whether that TimeoutError is its own
     """

@@ -20,6 +20,7 @@ from lineshaft.gateway.route import ApiRoute
 __all__ = ["ANONYMOUS", "READING", "Exchange", "Pair", "Sent", "Served", "note_of"]
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_LONGEST_PATH = 1000
 Pair = tuple[bytes, bytes]
 
 ANONYMOUS = Caller(name="anonymous")
@@ -120,7 +121,7 @@ def note_of(exchange: Exchange, served: Served, sent: Sent, clock: Clock) -> Req
         account=exchange.caller.account,
         method=exchange.scope["method"],
         route=served.route.name,
-        path=exchange.scope["path"],
+        path=exchange.scope["path"][:_LONGEST_PATH],
         plant=exchange.plant,
         status=sent.status,
         code=sent.code,

@@ -88,7 +88,7 @@ def openapi_document(routes: Iterable[ApiRoute], version: str) -> Document:
     components.schemas["Problem"] = _PROBLEM_SCHEMA
     paths: dict[str, Document] = {}
     for route in routes:
-        if route.tag != "console" and not route.answer_media.startswith("text/html"):
+        if not route.is_page:
             operation = _operation(route, components)
             paths.setdefault(_template(route.path), {})[route.method.lower()] = operation
     return {

@@ -16,7 +16,7 @@ import structlog
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from lineshaft.core.access import Authenticator
+from lineshaft.core.access import Authenticator, Refused
 from lineshaft.core.clock import Clock, SystemClock
 from lineshaft.core.errors import LineshaftError
 from lineshaft.core.requests import RequestClaims, RequestLog
@@ -24,7 +24,7 @@ from lineshaft.gateway.admission import Admission
 from lineshaft.gateway.body import read_all
 from lineshaft.gateway.checking import header_texts, unreadable
 from lineshaft.gateway.deadline import Deadline
-from lineshaft.gateway.exchange import Exchange, Sent, Served, note_of
+from lineshaft.gateway.exchange import ANONYMOUS, Exchange, Sent, Served, note_of
 from lineshaft.gateway.identity.csrf import check_csrf
 from lineshaft.gateway.limits import Limits, Quotas
 from lineshaft.gateway.negotiation import check_accept
@@ -133,11 +133,15 @@ class Gateway:
                 raise unreadable("X-Correlation-ID is not 1 to 200 printable ASCII characters")
             exchange.correlation_id = correlation_id
         if not route.is_public:
-            await self._admission.identify(exchange, served)
+            try:
+                await self._admission.identify(exchange, served)
+            except (Refused, Refusal):
+                self._admission.limit(exchange)  # who is not let in may not ask more often than others
+                raise
         self._admission.limit(exchange)
         exchange.query = checks.query(exchange.scope["query_string"])
         if not route.is_public:
-            self._admission.check_plant(exchange)
+            self._admission.check_plant(exchange, served)
             checks.path(exchange.path)
             checks.parameters(exchange.query)
         if route.version and (accept := headers.get("accept", "*/*")) != "*/*":
@@ -268,11 +272,14 @@ class Gateway:
         await answer(exchange.scope, receive, sending)
 
     async def _note(self, exchange: Exchange, sent: Sent) -> None:
-        """Of what changed something durable now, of all else soon. What anybody may read leaves none."""
+        """Of what changed something durable now, of all else soon. What anybody may read leaves none, nor do
+        strangers who ask too often."""
         served = exchange.served
         if self._log is None or served is None or exchange.noted:
             return
         if served.route.is_public and not served.changes:
+            return
+        if sent.status == HTTPStatus.TOO_MANY_REQUESTS and exchange.caller is ANONYMOUS:
             return
         note = note_of(exchange, served, sent, self._clock)
         if not served.changes or sent.status >= HTTPStatus.BAD_REQUEST:

@@ -28,6 +28,7 @@ _STATUS = {
     "no_cloudevent": HTTPStatus.BAD_REQUEST,
     "no_system": HTTPStatus.NOT_FOUND,
     "not_authorised": HTTPStatus.FORBIDDEN,
+    "not_the_master": HTTPStatus.FORBIDDEN,
     "reason_missing": HTTPStatus.UNPROCESSABLE_ENTITY,
     "unknown_encoding": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "unknown_hook": HTTPStatus.NOT_FOUND,

@@ -104,6 +104,8 @@ class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
     problems      statuses of problem details that the handler may give, beside those that every route may
     answer_media  of a good answer
     idempotent    changes something: needs an Idempotency-Key, and a repeat gets the recorded answer
+    any_plant     its rows have plants, and those of all that the caller sees come out; without, it is about
+                  the node's plant, and the query can name no other
     timeout_s     that the handler may take, where that is more than its accounts have; 0: what they have
     version       `v1`, or with the minor that is served `v1.2`; empty: not versioned
     """
@@ -123,6 +125,7 @@ class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
     problems: Sequence[int] = ()
     answer_media: str = "application/json"
     idempotent: bool = False
+    any_plant: bool = False
     timeout_s: float = 0.0
     version: str = ""
     retiring: Retiring | None = None
@@ -136,6 +139,11 @@ class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_public(self) -> bool:
         return self.permission == PUBLIC
+
+    @property
+    def is_page(self) -> bool:
+        """For browsers: it takes any query, and is in no document of the API."""
+        return self.tag == "console" or self.answer_media.startswith("text/html")
 
 
 def path_parameters(path: str) -> list[tuple[str, bool]]:

@@ -20,7 +20,7 @@ from lineshaft.core.ids import business_key
 from lineshaft.core.ports import CallPort
 from lineshaft.core.values import Command, Origin, Outcome, Value
 from lineshaft.gateway.problems import Refusal, status_of
-from lineshaft.gateway.route import Answer, ApiRoute, Asked, Parameter
+from lineshaft.gateway.route import Answer, ApiRoute, Asked, Parameter, Retiring
 from lineshaft.gateway.schemas import plain_properties
 
 __all__ = ["CallState", "CallStates", "ConnectedSystem", "system_routes"]
@@ -57,8 +57,15 @@ CallStates = Callable[[str], Awaitable[Mapping[str, Any] | None]]
 """By its id a call's row, with the members of CallState."""
 
 
-def system_routes(systems: Iterable[ConnectedSystem], door: CallPort, states: CallStates) -> list[ApiRoute]:
-    """200 with the reply and the target's document number · 422 the target refused on business grounds, with
+def system_routes(
+    systems: Iterable[ConnectedSystem],
+    door: CallPort,
+    states: CallStates,
+    retiring: Mapping[str, Retiring] | None = None,
+) -> list[ApiRoute]:
+    """retiring: by operation, of those whose contract is deprecated
+
+    200 with the reply and the target's document number · 422 the target refused on business grounds, with
     code and owner · 502 it cannot do this as it is set up · 503 it is away: nothing took effect, or the door
     looks for it at the next attempt · 504 the outcome is not known: the call is recorded and will be read
     back, and `GET /api/system/calls/{call_id}` tells what became of it
@@ -69,6 +76,11 @@ def system_routes(systems: Iterable[ConnectedSystem], door: CallPort, states: Ca
         else _query(system.name, operation, door)
         for system in systems
         for operation in system.operations.values()
+    ]
+    retiring = retiring or {}
+    routes = [
+        msgspec.structs.replace(route, retiring=retiring.get(route.name.partition(".")[2]))
+        for route in routes
     ]
     return [*routes, _state_route(states)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -127,11 +128,19 @@ def _engine(url: str) -> Engine:
     raise ConfigError(f"store.url: {parsed.get_backend_name()} is not supported", hint=_EXAMPLES)
 
 
+def _for_its_owner(database: str) -> None:
+    """A new file is nobody else's to read: what webhooks are signed with is in it. What SQLite puts beside it
+    is as it is."""
+    if database != ":memory:":
+        os.close(os.open(database, os.O_CREAT | os.O_RDWR, 0o600))
+
+
 def _sqlite(url: URL) -> Engine:
     if not url.database:
         raise ConfigError("store.url: SQLite needs a file", hint=_EXAMPLES)
     try:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        _for_its_owner(url.database)
         engine = create_engine(url, pool_size=5, connect_args={"timeout": 30, "check_same_thread": False})
     except (OSError, SQLAlchemyError) as error:
         raise ConfigError(f"store.url: cannot use {url.database}: {error}") from error

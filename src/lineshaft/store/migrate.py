@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 
 from lineshaft.core.errors import ConfigError
 
-__all__ = ["migrate"]
+__all__ = ["HEAD", "migrate"]
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+HEAD = max(path.name for path in (_MIGRATIONS / "versions").glob("[0-9]*.py"))[:4]
+"""The revision of this version: the files are one line and begin with their revision."""
 
 
 def migrate(engine: Engine) -> None:
     """raises  ConfigError when the database was migrated by a newer lineshaft"""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with engine.connect() as connection:
+        current = _revision(connection)
+        connection.rollback()
+        if current == HEAD:
+            return
         if connection.dialect.name == "postgresql":  # two starting products must not migrate at once
             connection.execute(text("select pg_advisory_lock(4711)"))
             connection.commit()
         try:
-            _upgrade(config, connection)
+            _upgrade(connection)
         finally:
             connection.rollback()
             if connection.dialect.name == "postgresql":
@@ -33,16 +34,25 @@ def migrate(engine: Engine) -> None:
                 connection.commit()
 
 
-def _upgrade(config: Config, connection: Connection) -> None:
-    head = ScriptDirectory.from_config(config).get_current_head()
-    current = MigrationContext.configure(connection).get_current_revision()
-    connection.rollback()
-    if current == head:
-        return
+def _revision(connection: Connection) -> str:
+    if not inspect(connection).has_table("alembic_version"):
+        return ""
+    return connection.execute(text("select version_num from alembic_version")).scalar() or ""
+
+
+def _upgrade(connection: Connection) -> None:
+    # half a second, which a database of this version does not cost
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection
     try:
         command.upgrade(config, "head")
     except CommandError as error:
+        current = _revision(connection)
         raise ConfigError(
             f"the database is at schema {current!r}, which this version does not know",
             hint="run the lineshaft version that wrote it, or a newer one",

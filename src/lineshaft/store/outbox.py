@@ -26,7 +26,7 @@ __all__ = ["Outbox"]
 _LOG = structlog.get_logger(__name__)
 _BATCH = 500
 _LOOK_AGAIN_S = 1.0
-_MANY = 32  # after so many at once, more are let come together: the backbone takes a batch for the price of a few
+_MANY = 32  # after so many at once more are let come together, which the backbone takes as one batch
 _GATHER_S = 0.04
 
 
@@ -71,6 +71,7 @@ class Outbox:
 
     async def _flush(self, publisher: EventPublisher) -> int:
         """How many went out."""
+
         def first(connection: Connection) -> Sequence[tuple[int, str]]:
             question = select(outbox.c.seq, outbox.c.event).order_by(outbox.c.seq).limit(_BATCH)
             return [(seq, event) for seq, event in connection.execute(question)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests.app.http.running import HttpNode
 
 @pytest.fixture(scope="package")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpNode]:
-    accounts = {
+    accounts: dict[str, dict[str, Any]] = {
         "admin": {"roles": ["administrator"], "plants": "*", "limits": {"rate_per_s": 0, "timeout_s": 2}},
         "jo": {"kind": "person", "title": "Jo", "roles": ["engineer"], "plants": "*"},
     }

@@ -202,6 +202,15 @@ async def test_an_unknown_type_names_those_that_are_near(told: Told, kind: str, 
     assert near in violation.findings[0]
 
 
+async def test_findings_are_told_until_they_are_too_many(told: Told) -> None:
+    violation = await told.refused(
+        batch(*(structured(each, type=f"equipment.{each}") for each in range(1000)))
+    )
+    assert len(violation.findings) == 100
+    assert sum("did you mean" in each or "catalogue" in each for each in violation.findings) == 100
+    assert sum("did you mean" in each for each in violation.findings) <= 5
+
+
 READER = msgspec.structs.replace(HISTORIAN, permissions=frozenset({"subscribe:*", "publish:quality.*"}))
 ELSEWHERE = msgspec.structs.replace(HISTORIAN, plants=frozenset({"dresden"}))
 NO_SYSTEM = msgspec.structs.replace(HISTORIAN, system="", account="portal")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -192,6 +193,7 @@ async def test_only_what_was_asked_for_and_may_be_seen(served: Served) -> None:
         ("", {"Authorization": "Bearer nobody"}, 401, "not_authenticated"),
         ("", {"Last_Event_ID": "none of ours"}, 422, "contract_violation"),
         ("?colour=red", {}, 422, "contract_violation"),
+        (f"?type={','.join([COUNT_ACCEPTED.type] * 201)}", {}, 422, "contract_violation"),
     ],
 )
 async def test_refused(served: Served, query: str, headers: dict[str, str], status: int, code: str) -> None:
@@ -265,6 +267,14 @@ async def test_a_server_that_stops_does_not_wait_for_its_readers(served: Served)
         served.events.close()
         async with asyncio.timeout(5):
             await reader.answer.content.read()
+
+
+async def test_not_more_than_twenty_of_one_account_however_fast_they_ask(served: Served) -> None:
+    asking = [served.reading() for _ in range(40)]
+    readers = await asyncio.gather(*(each.__aenter__() for each in asking))
+    assert Counter(each.answer.status for each in readers) == {200: 20, 429: 20}
+    await asyncio.gather(*(each.__aexit__(None, None, None) for each in asking))
+    await until(lambda: not served.feed.readers)
 
 
 async def test_not_more_than_twenty_of_one_account(served: Served) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from lineshaft.core.errors import ConfigError
+from lineshaft.core.subscriptions import Subscription
 from lineshaft.gateway.identity import Directory, read_access
 from lineshaft.gateway.identity.roles import BUILT_IN, doubts_about
 from lineshaft.gateway.policies import UNLIMITED
+from tests.gateway.events.telling import threshold_event
 
 WRONG = """\
 url: http://lineshaft.example
@@ -130,3 +132,32 @@ def test_the_built_in_roles_are_sound() -> None:
     assert [doubts_about(pattern) for may in BUILT_IN.values() for pattern in may] == [""] * sum(
         map(len, BUILT_IN.values())
     )
+
+
+@pytest.mark.parametrize(
+    ("account", "why"),
+    [
+        ("portal", ""),
+        ("oidc:corp#jo", ""),
+        ("mes", "mes may not subscribe:equipment.condition.threshold_exceeded"),
+        ("far", "far does not see plant leipzig"),
+        ("gone", "the access file has no account gone"),
+        ("local", "the access file has no account local"),
+        ("oidc:other#jo", "no issuer other is known any more"),
+    ],
+)
+def test_a_subscriber_is_told_what_its_account_may_know_today(tmp_path: Path, account: str, why: str) -> None:
+    directory = read(
+        tmp_path,
+        """
+accounts:
+  portal: {roles: [integrator], plants: [leipzig]}
+  mes: {plants: [leipzig]}
+  far: {roles: [integrator], plants: [lyon]}
+oidc: [{name: corp, issuer: "https://login.example.com", audience: lineshaft}]
+""",
+    )
+    to = Subscription(
+        subscription_id="s", name="s", account=account, url="https://hooks.example.com", types=["*"]
+    )
+    assert directory.may_not_be_told(to, threshold_event(1)) == why

@@ -204,6 +204,9 @@ async def test_an_open_stream_proves_itself_without_keeping_its_session(
     clock.advance(599)
     for headers in (by_cookie, by_key, by_header):
         assert (await jo.access.proof(headers)).credential
+    for lost in ({"permission": "administer:access"}, {"plant": "lyon"}):
+        with pytest.raises(Refused, match="permissions have changed"):
+            await jo.access.proof(by_key, **lost)
     await jo.credentials.revoke([key_id], by="admin")
     clock.advance(5)
     for headers in (by_cookie, by_key, by_header, {}):

@@ -132,6 +132,17 @@ async def test_a_revoked_client_loses_its_tokens(node: IdentityNode, clock: Manu
     assert await refused(node, token)
 
 
+async def test_a_token_ends_with_the_secret_that_it_was_given_for(
+    node: IdentityNode, clock: ManualClock
+) -> None:
+    _, secret = await node.make("mes", CredentialKind.CLIENT, timedelta(seconds=60))
+    answer = await node.ask("POST", "/oauth2/token", GRANT, authorization=basic("mes", secret))
+    token = told(answer)["access_token"]
+    assert (await node.caller(token)).account == "mes"
+    clock.advance(60)
+    assert await refused(node, token)
+
+
 async def test_no_forgery_of_our_tokens_is_taken(node: IdentityNode, clock: ManualClock) -> None:
     token = await token_of(node)
     head, body, signature = token.split(".")

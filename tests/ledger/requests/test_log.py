@@ -7,32 +7,11 @@ from contextlib import suppress
 
 import msgspec
 
-from lineshaft.core.ids import new_ordered_id
-from lineshaft.core.requests import RequestNote
 from lineshaft.ledger.requests import RequestLog
 from lineshaft.store import Store
 from lineshaft.store.schema import api_requests
+from tests.ledger.requests.noting import note
 from tests.rows import rows
-
-NOTE = RequestNote(
-    request_id="",
-    at="2026-03-02T06:00:00.000000Z",
-    caller="key:mes",
-    account="mes",
-    method="GET",
-    route="order",
-    path="/api/v1/orders/1",
-    plant="leipzig",
-    status=200,
-    code="",
-    duration_ms=1.5,
-    correlation_id="story",
-    ref="",
-)
-
-
-def note() -> RequestNote:
-    return msgspec.structs.replace(NOTE, request_id=new_ordered_id())
 
 
 async def test_what_waits_is_written_at_the_end(store: Store) -> None:
@@ -58,7 +37,7 @@ async def test_many_that_changed_something_are_durable_at_once(store: Store) -> 
 
 async def test_what_the_store_does_not_take_waits_for_it(store: Store) -> None:
     log = RequestLog(store)
-    bad = msgspec.structs.replace(NOTE, request_id="1", status=None)  # type: ignore[arg-type]
+    bad = msgspec.structs.replace(note(), request_id="1", status=None)  # type: ignore[arg-type]
     log.note(bad)
     await log.flush()
     assert await rows(store, api_requests) == []

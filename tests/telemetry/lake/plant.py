@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from lineshaft.core.lake_policy import LakePolicy
 from lineshaft.core.values import RawBatch
-from lineshaft.telemetry.lake.policy import LakePolicy
 from lineshaft.telemetry.lake.query import query
 from lineshaft.telemetry.readings import GOOD, Readings
 from lineshaft.telemetry.tags import Tag, TagList

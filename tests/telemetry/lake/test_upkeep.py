@@ -13,9 +13,9 @@ import pytest
 from deltalake import DeltaTable
 
 from lineshaft.core.errors import TransientFault
+from lineshaft.core.lake_policy import LakePolicy
 from lineshaft.telemetry.lake import upkeep
 from lineshaft.telemetry.lake.lake import Lake
-from lineshaft.telemetry.lake.policy import LakePolicy
 from lineshaft.telemetry.lake.upkeep import Upkeep, holdings, maintain
 from tests.telemetry.lake.plant import POLICY, TAGS, ask, batch, files, readings
 

@@ -1,4 +1,4 @@
-"""`lineshaft bench processes | calls | telemetry | all`."""
+"""`lineshaft bench processes | calls | gateway | telemetry | all`."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from rich.table import Table
 
 from lineshaft.app.bench.calls import bench_calls
 from lineshaft.app.bench.databases import Databases, Kind, databases
+from lineshaft.app.bench.gateway.measure import bench_gateway
+from lineshaft.app.bench.gateway.wrk import found_wrk
 from lineshaft.app.bench.node_red import NodeRed
 from lineshaft.app.bench.processes import bench_processes
 from lineshaft.app.bench.telemetry.peers import NAMES, found_peer
 from lineshaft.app.bench.telemetry.works import Work, bench_telemetry
-from lineshaft.core.errors import TransientFault
+from lineshaft.core.errors import ConfigError, TransientFault
 
 __all__ = ["bench"]
 
@@ -83,6 +85,18 @@ def calls_command(
     _show(found["calls"] if as_json else found, as_json)
 
 
+@bench.command("gateway")
+def gateway_command(
+    as_json: JsonOption = False,
+    seconds: Annotated[float, typer.Option(min=1, max=60, help="Of each load, in whole seconds.")] = 3.0,
+    store: StoreOption = Kind.SQLITE,
+    postgres_url: PostgresOption = "",
+) -> None:
+    """Governed POSTs per second by wrk, beside the same route on bare Starlette and on FastAPI."""
+    found = _measured({"gateway": _gateway()}, seconds, store, postgres_url)
+    _show(found["gateway"] if as_json else found, as_json)
+
+
 @bench.command("telemetry")
 def telemetry_command(
     as_json: JsonOption = False,
@@ -127,16 +141,24 @@ def all_command(
     node_red: NodeRedOption = True,
     waiting: WaitingOption = 20_000,
 ) -> None:
-    """Processes and calls, one after the other."""
+    """Processes, calls and gateway, one after the other."""
     benches: dict[str, Bench] = {
         "processes": partial(bench_processes, waiting=waiting),
         "calls": _calls(node_red),
     }
+    try:
+        benches["gateway"] = _gateway()
+    except ConfigError as error:
+        print(f"no gateway: {error}", file=sys.stderr)
     _show(_measured(benches, seconds, store, postgres_url), as_json)
 
 
 def _calls(beside_node_red: bool) -> Bench:
     return partial(bench_calls, node_red=NodeRed.found() if beside_node_red else None)
+
+
+def _gateway() -> Bench:
+    return partial(bench_gateway, wrk=found_wrk())
 
 
 def _measured(benches: Mapping[str, Bench], seconds: float, store: Kind, postgres_url: str) -> dict[str, Any]:

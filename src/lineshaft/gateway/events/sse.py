@@ -36,6 +36,7 @@ __all__ = ["EventsOut", "Proof", "events_out_route"]
 
 _LOG = structlog.get_logger(__name__)
 _MOST_PER_ACCOUNT = 20
+_MOST_TYPES = 200
 _RETRY_MS = 3000
 _Places = dict[str, tuple[int, str]]
 
@@ -70,6 +71,7 @@ def events_out_route(events: EventsOut) -> ApiRoute:
         answers={200: {"type": "string"}},
         problems=(403, 410, 422, 429, 503),
         answer_media="text/event-stream",
+        any_plant=True,
         version="v1",
     )
 
@@ -106,6 +108,8 @@ class EventsOut:
         """See `events_out_route`."""
         given = [kind for kind in asked.query.get("type", "").split(",") if kind]
         kinds = [kind.removeprefix("lineshaft.") for kind in given]
+        if len(kinds) > _MOST_TYPES:
+            raise ContractViolation("too much is asked", findings=[f"type: at most {_MOST_TYPES}"])
         if findings := type_findings(kinds, self._all):
             raise ContractViolation("these events cannot be told", findings=findings)
         wanted = [name for name in self._contracts if not kinds or is_told(name, kinds)]
@@ -127,7 +131,13 @@ class EventsOut:
                 code="too_many_streams",
                 headers={"Retry-After": "30"},
             )
+        self._open[account] += 1  # at once: others are asking
         return _EventStream(self, asked, after, frozenset(allowed), account)
+
+    def _left(self, account: str) -> None:
+        self._open[account] -= 1
+        if not self._open[account]:
+            del self._open[account]
 
     async def _after(self, asked: Asked) -> dict[str, StreamPosition]:
         newest = dict(await self._feed.newest())
@@ -150,7 +160,6 @@ class EventsOut:
         return after
 
     async def _run(self, stream: _EventStream, send: Callable[[bytes], Awaitable[None]]) -> None:
-        self._open[stream.account] += 1
         try:
             async with self._feed.follow(stream.after, types=stream.types) as batches:
                 await send(f"retry: {_RETRY_MS}\nid: {_id(stream.places)}\n\n".encode())
@@ -158,8 +167,6 @@ class EventsOut:
         except (Refused, LineshaftError) as fault:
             reason = fault.detail if isinstance(fault, Refused) else str(fault)
             await send(b"event: closed\ndata: " + msgspec.json.encode({"reason": reason}) + b"\n\n")
-        finally:
-            self._open[stream.account] -= 1
 
     async def _pump(
         self,
@@ -238,6 +245,12 @@ class _EventStream(Response):
         return b"".join(parts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._told(receive, send)
+        finally:
+            self._events._left(self.account)
+
+    async def _told(self, receive: Receive, send: Send) -> None:
         patience_s = self._events._patience_s
 
         async def write(part: bytes, *, more: bool = True) -> None:

@@ -84,6 +84,7 @@ def subscription_routes(api: SubscriptionsApi) -> list[ApiRoute]:
             tag="events",
             parameters=((one,) if "{name}" in path else ()) + tuple(more.pop("parameters", ())),
             version="v1",
+            any_plant=True,
             **more,
         )
 

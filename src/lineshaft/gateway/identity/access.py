@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from lineshaft.core.access import Caller
+from lineshaft.core.access import Caller, Refused, permits
 from lineshaft.core.clock import Clock
 from lineshaft.core.credentials import Credentials, Sessions
 from lineshaft.core.errors import ConfigError, TransientFault
@@ -67,14 +67,18 @@ class Access:
         self.directory.replace(access)
         self._freshness.changed()
 
-    async def proof(self, headers: Mapping[str, str]) -> Caller:
+    async def proof(self, headers: Mapping[str, str], permission: str = "", plant: str = "") -> Caller:
         """Who asked for a stream, as it is now. headers: of its request, names in lower case
 
-        raises  Refused when it is to end; TransientFault
+        permission, plant  that it has to have; empty: any
+        raises             Refused when it is to end; TransientFault
         """
         key = headers.get("x-api-key", "")
         authorization = headers.get("authorization") or (f"Bearer {key}" if key else "")
-        return await self.authenticator.caller(authorization, headers.get("cookie", ""), in_use=False)
+        caller = await self.authenticator.caller(authorization, headers.get("cookie", ""), in_use=False)
+        if (permission and not permits(caller, permission)) or (plant and not caller.sees(plant)):
+            raise Refused("your permissions have changed", code="not_permitted")
+        return caller
 
     async def run(self) -> None:
         """Notes uses and rotates old signing keys, until cancelled."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lineshaft.core.access import ALL, Caller
+from lineshaft.core.access import ALL, Caller, permits
+from lineshaft.core.subscriptions import Subscription, bare_type
+from lineshaft.core.values import Event
 from lineshaft.gateway.identity.access_file import AccessFile, AccountEntry, OidcIssuer, Plants
 from lineshaft.gateway.policies import UNLIMITED, AccountPolicy
 
@@ -73,6 +75,22 @@ class Directory:
             credential=credential,
             csrf=csrf,
         )
+
+    def may_not_be_told(self, to: Subscription, event: Event) -> str:
+        """Why a subscription's account may not be told of this any more; empty: it may.
+
+        Of somebody whom an OIDC issuer knows it is only known that the issuer still counts.
+        """
+        if to.account.startswith("oidc:"):
+            issuer = to.account[5:].partition("#")[0]
+            return "" if issuer in self._issuers else f"no issuer {issuer} is known any more"
+        caller = self.caller("key", to.account, "")
+        if caller is None:
+            return f"the access file has no account {to.account}"
+        permission = f"subscribe:{bare_type(event.type)}"
+        if not permits(caller, permission):
+            return f"{to.account} may not {permission}"
+        return "" if caller.sees(event.plant) else f"{to.account} does not see plant {event.plant}"
 
     def policy(self, account: str) -> AccountPolicy:
         if account.startswith("oidc:"):

@@ -134,7 +134,7 @@ class PasswordLogin:
         then, name = safe_next(then), account.strip().lower()
         known = self._directory.account(name, "person") is not None
         limited = name[:_LONGEST_NAME], asked.address
-        wait_s = self._by_account.take(limited[0]) or self._by_address.take(limited[1])
+        wait_s = self._by_address.take(limited[1]) or self._by_account.take(limited[0])
         if wait_s:
             page = self._page(then, "Too many attempts; try again later.", HTTPStatus.TOO_MANY_REQUESTS)
             page.headers["Retry-After"] = str(math.ceil(wait_s))

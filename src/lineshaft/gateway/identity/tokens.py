@@ -58,7 +58,7 @@ class TokenCheck:
         if claims.get("iss") == self._own.url:
             audience = self._directory.access.issuer.audience
             claims = self._own.check(token, header, typ=ACCESS_TOKEN, audience=audience)
-            return await self._client(claims), claims["exp"]
+            return await self._client(claims)
         issuer = self._issuers.by_url(claims.get("iss"))
         if issuer is None:
             raise NotValid(f"issuer {str(claims.get('iss'))[:200]!r}")
@@ -66,7 +66,7 @@ class TokenCheck:
         name, said, plants = said_by(issuer, claims)
         return self._directory.known_elsewhere(issuer, name, said, plants), claims["exp"] + SKEW_S
 
-    async def _client(self, claims: Mapping[str, Any]) -> Caller:
+    async def _client(self, claims: Mapping[str, Any]) -> tuple[Caller, float]:
         """A token holds no longer than the client secret that it was given for."""
         secret = await self._credentials.find(str(claims.get("credential", "")))
         holds = (
@@ -82,7 +82,8 @@ class TokenCheck:
         )
         if caller is None:
             raise NotValid("its client is not known any more")
-        return caller
+        until: float = claims["exp"]
+        return caller, min(until, secret.expires_at.timestamp()) if secret and secret.expires_at else until
 
 
 def said_by(issuer: OidcIssuer, claims: Mapping[str, Any]) -> tuple[str, list[str], list[str]]:

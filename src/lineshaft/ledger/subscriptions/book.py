@@ -110,6 +110,10 @@ class Book:
         """Resumed, its deliveries go on where they stopped."""
         must_have_reason(reason)
         known = await self.get(ref)
+        if known.state is SubscriptionState.ENDED:
+            raise PermanentFault(
+                f"subscription {known.name} has ended", code="subscription_ended", hint="make another"
+            )
         past = "resumed" if state is SubscriptionState.ACTIVE else state.value
         entry = _entry(known.subscription_id, f"subscription.{past}", by, reason, {"name": known.name})
 

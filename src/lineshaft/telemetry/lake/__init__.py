@@ -5,6 +5,7 @@ This package needs pyarrow, deltalake and duckdb; they are imported where a lake
 
 from __future__ import annotations
 
-from lineshaft.telemetry.lake.policy import LakePolicy, check_classes, needs_lake_extra
+from lineshaft.core.lake_policy import LakePolicy
+from lineshaft.telemetry.lake.policy import check_classes, needs_lake_extra
 
 __all__ = ["LakePolicy", "check_classes", "needs_lake_extra"]

@@ -11,10 +11,11 @@ import structlog
 from numpy.typing import NDArray
 
 from lineshaft.core.errors import ConfigError, TechnicalFault, TransientFault
+from lineshaft.core.lake_policy import LakePolicy
 from lineshaft.core.values import Value
 from lineshaft.telemetry.lake.facts_tables import FACTS, write_facts
 from lineshaft.telemetry.lake.pending import Rows, TagColumns, rows_of
-from lineshaft.telemetry.lake.policy import LakePolicy, check_classes
+from lineshaft.telemetry.lake.policy import check_classes
 from lineshaft.telemetry.lake.readings_table import READINGS, write_readings
 from lineshaft.telemetry.lake.tables import LakeTable, lake_faults
 from lineshaft.telemetry.readings import Readings

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from lineshaft.core.errors import ConfigError, TransientFault
+from lineshaft.core.lake_policy import LakePolicy
 from lineshaft.telemetry.lake.facts_tables import FACTS
-from lineshaft.telemetry.lake.policy import LakePolicy
 from lineshaft.telemetry.lake.readings_table import READINGS
 from lineshaft.telemetry.lake.tables import LakeTable, lake_faults
 

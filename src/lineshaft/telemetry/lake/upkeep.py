@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lineshaft.core.lake_policy import LakePolicy
 from lineshaft.telemetry.lake.facts_tables import FACTS
 from lineshaft.telemetry.lake.parts import write_part
-from lineshaft.telemetry.lake.policy import LakePolicy
 from lineshaft.telemetry.lake.readings_table import READINGS
 from lineshaft.telemetry.lake.tables import LakeTable, Part, lake_faults
 

@@ -1,7 +1,7 @@
 """The governed side, as a child process: the gateway of a node with its store, outbox and backbone.
 
-On each line of its standard input it says where it is, or what was kept; it ends with it. The first line names
-the database.
+On each line of its standard input it says where it is, or what was kept; it ends with it. The first line
+names the database.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """A governed POST beside the same route on bare Starlette and on FastAPI.
 
 Governed: the caller is known by its key and may publish this type, a rate limit is counted, the CloudEvent is
-validated against its contract and by the data authority, its identity is claimed and its event and the call are
-noted in one commit on disk before the answer; the outbox then puts it on the backbone. The others parse the body
-(FastAPI validates it by its model) and answer.
+validated against its contract and by the data authority, its identity is claimed and its event and the call
+are noted in one commit on disk before the answer; the outbox then puts it on the backbone. The others parse
+the body (FastAPI validates it by its model) and answer.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lineshaft.app.bench.child import Child, child, program
+from lineshaft.app.bench.databases import Databases
 from lineshaft.app.bench.gateway.wrk import CONNECTIONS, Load, Wrk
 from lineshaft.app.bench.processors import Usage
 from lineshaft.app.bench.pypi import pypi_installed
@@ -35,8 +36,10 @@ _BODY = (
 _HEADERS = {"Content-Type": "application/cloudevents+json"}
 
 
-async def bench_gateway(wrk: Wrk, seconds: float, database: str) -> dict[str, Any]:
-    """{"governed", "starlette", "fastapi"}: each {"req_s", "p50_ms", "p99_ms"}; None for one that is not there.
+async def bench_gateway(databases: Databases, seconds: float, *, wrk: Wrk) -> dict[str, Any]:
+    """{"governed", "starlette", "fastapi"}: each {"req_s", "p50_ms", "p99_ms", …}; FastAPI may be None.
+
+    Governed on the first database; on a second one beside it as "governed_<its name>".
 
     req_s            as fast as answers come, over 64 connections
     p50_ms, p99_ms   at half of that load
@@ -45,9 +48,14 @@ async def bench_gateway(wrk: Wrk, seconds: float, database: str) -> dict[str, An
     """
     async with AsyncExitStack() as stack:
         sides: dict[str, _Side | None] = {}
-        server = await stack.enter_async_context(child("lineshaft.app.bench.gateway.governed_side"))
-        told = await server.ask({"database": database}, within_s=_ANSWER_S)
-        sides["governed"] = _Side(wrk, server, told, {"Authorization": f"Bearer {told['key']}"})
+        governed: dict[str, tuple[_Side, Child]] = {}
+        for name, new_database in databases.items():
+            if new_database is not None:
+                server = await stack.enter_async_context(child("lineshaft.app.bench.gateway.governed_side"))
+                told = await server.ask({"database": new_database()}, within_s=_ANSWER_S)
+                side = _Side(wrk, server, told, {"Authorization": f"Bearer {told['key']}"})
+                governed[f"governed_{name}" if governed else "governed"] = side, server
+        sides.update({name: side for name, (side, _) in governed.items()})
         bare = await stack.enter_async_context(child("lineshaft.app.bench.gateway.starlette_program"))
         sides["starlette"] = _Side(wrk, bare, await bare.ask({}, within_s=_ANSWER_S))
         sides["fastapi"] = None
@@ -61,15 +69,15 @@ async def bench_gateway(wrk: Wrk, seconds: float, database: str) -> dict[str, An
         for _ in range(ROUNDS):
             for side in measured:
                 await side.round(seconds)
-        kept = await server.ask({"counts": True}, within_s=_ANSWER_S)
-        answered = sides["governed"].answered if sides["governed"] else 0
-        if not answered <= kept["claims"] == kept["calls"] == kept["on_backbone"]:
-            raise TransientFault(f"{answered} events were answered; kept are {kept}")
-        found = {name: side and side.told() for name, side in sides.items()}
-    governed = found["governed"] or {}
-    for name in ("starlette", "fastapi"):
-        if beside := found[name]:
-            governed[f"ratio_to_{name}"] = round(governed["req_s"] / beside["req_s"], 3)
+        for side, server in governed.values():
+            kept = await server.ask({"counts": True}, within_s=_ANSWER_S)
+            if not side.answered <= kept["claims"] == kept["calls"] == kept["on_backbone"]:
+                raise TransientFault(f"{side.answered} events were answered; kept are {kept}")
+        found: dict[str, Any] = {name: side and side.told() for name, side in sides.items()}
+    for ours in governed:
+        for name in ("starlette", "fastapi"):
+            if beside := found[name]:
+                found[ours][f"ratio_to_{name}"] = round(found[ours]["req_s"] / beside["req_s"], 3)
     return found
 
 

@@ -20,7 +20,7 @@ from lineshaft.app.bench.facts import ENTERPRISE, PLANT
 from lineshaft.app.bench.telemetry.load import LIMIT, PER_MESSAGE, RELEASE, Shape, tag_names
 from lineshaft.app.bench.telemetry.trial import Told
 from lineshaft.app.child_process import end_with_its_input
-from lineshaft.app.telemetry_child import TelemetryOrders
+from lineshaft.app.telemetry_orders import TelemetryOrders
 from lineshaft.backbone import Backbone, event_subject, stream_of
 from lineshaft.contracts.catalogue import THRESHOLD_EXCEEDED
 from lineshaft.core.errors import TransientFault
