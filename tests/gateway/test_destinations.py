@@ -81,6 +81,22 @@ def test_refused_by_what_it_says(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "entry"),
+    [
+        ("https://evil.example.com/in", "evil.example.com"),
+        ("https://hooks.example.com:8443/in", "hooks.example.com:8443"),
+        ("http://127.0.0.1:9000/in", "http://127.0.0.1:9000"),
+        ("http://[fd00::7]/in", "http://[fd00::7]:80"),
+    ],
+)
+def test_the_refusal_says_what_would_declare_it(url: str, entry: str) -> None:
+    with pytest.raises(PermanentFault, match="not declared") as refused:
+        Destinations(HOSTS).check(url)
+    assert f'add "{entry}" to outgoing.hosts' in str(refused.value)
+    assert Destinations([entry]).check(url).target == "/in"
+
+
+@pytest.mark.parametrize(
     "entry", ["127.1", "2130706433", "0x7f.1", "0177.0.0.1", "http://hooks", "a b", "h/x"]
 )
 def test_what_cannot_be_declared(entry: str) -> None:

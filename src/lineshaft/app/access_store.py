@@ -74,6 +74,7 @@ def acting(by: str) -> str:
 
 def print_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
     table = Table(*(name.removesuffix("_at").replace("_", " ") for name in columns))
+    table.columns[0].no_wrap = True  # what other commands are given
     for row in rows:
         cells = (", ".join(cell) if isinstance(cell := row[name], list) else cell or "" for name in columns)
         table.add_row(*map(escape, cells))

@@ -90,6 +90,7 @@ def list_command(
         print_json([_row(each) for each in chosen])
         return
     table = Table("contract", "kind", "owner", "from", "versions")
+    table.columns[0].no_wrap = True  # what other commands are given
     for each in chosen:
         row = _row(each)
         versions = ", ".join(

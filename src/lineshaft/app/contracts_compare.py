@@ -68,6 +68,8 @@ def _print(old: Path, new: Path, mode: Mode, found: list[Finding]) -> None:
         )
         return
     table = Table("path", "rule", "what", "breaks", "for example")
+    for column in table.columns:
+        column.overflow = "fold"
     for each in found:
         table.add_row(*map(escape, (each.path or "/", each.rule, each.detail, each.direction, each.witness)))
     out.print(table)

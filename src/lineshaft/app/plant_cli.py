@@ -6,8 +6,11 @@ import msgspec
 import typer
 from rich.markup import escape
 
+from lineshaft.app.access import access_of
+from lineshaft.app.described_routes import described_routes
 from lineshaft.app.doctor import examine
-from lineshaft.app.plant_data import read_plant
+from lineshaft.app.field_rules import field_rule_doubts
+from lineshaft.app.plant_data import PlantData, read_plant
 from lineshaft.app.terminal import ConfigOption, JsonOption, out, run_async, settings_path
 from lineshaft.core.clock import SystemClock
 from lineshaft.core.errors import ConfigError
@@ -21,6 +24,7 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     findings: list[str] = []
     try:
         plant = read_plant(path, SystemClock())
+        findings = _field_doubts(plant)
     except ConfigError as error:
         findings = error.findings or [error.message]
     if as_json:
@@ -38,6 +42,13 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
             f" {len(plant.processes)} processes"
         )
     raise typer.Exit(1 if findings else 0)
+
+
+def _field_doubts(plant: PlantData) -> list[str]:
+    access = access_of(plant.settings, plant.path)
+    if access is None:
+        return []
+    return field_rule_doubts(access, plant.path.parent / plant.settings.access, described_routes(plant))
 
 
 def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:

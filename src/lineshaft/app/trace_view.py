@@ -79,6 +79,8 @@ def _line(node: dict[str, Any], began: datetime) -> str:
         parts.append(f"[red]{state}[/]" if state in _BAD else f"[dim]{state}[/]")
     if node["kind"] == "process":
         parts.append(f"[dim]{escape(node['business_key'])}[/]")
+    if caller := node.get("caller"):
+        parts.append(f"[dim]by {escape(caller)}[/]")
     if problem := node.get("error") or node.get("cause"):
         parts.append(f"[red]{escape(problem)}[/]")
     return f"[dim]+{offset_ms:8.0f} ms[/] " + "  ".join(parts)

@@ -136,7 +136,8 @@ _NOTHING: tuple[Any, ...] = (None, "", [], (), msgspec.UNSET)
 
 
 def _said(master: Master) -> str:
-    return ", ".join(master.systems) or f"{master.kind}, which is not connected"
+    missing = f"{master.kind}, which is not connected (`authority` in the settings may name another)"
+    return ", ".join(master.systems) or missing
 
 
 def _speaks(caller: Caller) -> str:

@@ -105,9 +105,12 @@ class Destinations:
             raise _refused(f"{url!r} has a fragment")
         exact = (address.scheme, host, port) in self._exact
         if not exact and not (host in self._public and address.scheme == "https" and port == 443):
+            named = f"[{host}]" if ":" in host else host
+            tls = address.scheme == "https"
+            entry = named if tls and port == 443 else f"{named}:{port}" if tls else f"http://{named}:{port}"
             raise _refused(
-                f"{address.scheme}://{host}:{port} is not declared",
-                "add it to outgoing.hosts in the settings, with its port where that is not 443",
+                f"{address.scheme}://{named}:{port} is not declared",
+                f'add "{entry}" to outgoing.hosts in the settings if it may be called',
             )
         target = (address.path or "/") + (f"?{address.query}" if address.query else "")
         return Destination(scheme=address.scheme, host=host, port=port, target=target, exact=exact)

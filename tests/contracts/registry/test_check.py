@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from lineshaft.contracts.registry import (
     CheckFinding,
@@ -108,6 +109,17 @@ def test_a_schema_that_is_none(tmp_path: Path) -> None:
     add(tmp_path, SHIPMENT, published=False)
     write(tmp_path, "1.0", {"properties": {"a": {"type": "text"}, "b": {"minLength": -1}}})
     assert [each.rule for each in checked(tmp_path)] == ["invalid_schema", "invalid_schema"]
+
+
+@pytest.mark.parametrize("reference", ["#/$defs/none", "https://example.com/x.json"])
+def test_a_reference_that_leads_nowhere_is_told_with_the_way_out(tmp_path: Path, reference: str) -> None:
+    add(tmp_path, SHIPMENT, published=False)
+    write(tmp_path, "1.0", {"properties": {"a": {"$ref": reference}}})
+    (found,) = checked(tmp_path)
+    assert found.rule == "invalid_schema"
+    assert found.detail.startswith("a $ref leads nowhere: ")
+    assert reference.lstrip("#") in found.detail
+    assert found.detail.endswith("put what it refers to under $defs of the same document")
 
 
 def test_an_operation_without_a_reply(tmp_path: Path) -> None:

@@ -162,7 +162,8 @@ def _parties(contracts: Contracts) -> Iterator[CheckFinding]:
                 yield CheckFinding(
                     rule="unknown_environment",
                     contract=each.contract,
-                    detail=f"{each.place}: {each.party} is in {environment}, which has no file",
+                    detail=f"{each.place}: {each.party} is in {environment}, which has no file;"
+                    f" promote to it, or begin with an empty environments/{environment}.yaml",
                 )
 
 

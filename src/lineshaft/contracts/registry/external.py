@@ -17,6 +17,7 @@ __all__ = ["read_document", "schema_findings"]
 
 _MOST_BYTES = 2_000_000
 _DEEPEST = 64
+_LEADS_NOWHERE = ("Pointer ", "Resource ", "Anchor ")
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -56,7 +57,11 @@ def schema_findings(schema: Document) -> list[str]:
                 retriever=_nowhere,
             )
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
-        return [str(error).partition("\n")[0]]
+        said = str(error).partition("\n")[0]
+        if not said.startswith(_LEADS_NOWHERE):
+            return [said]
+        said = said.rpartition(f"{ValueError.__name__}: ")[2]  # of `_nowhere`
+        return [f"a $ref leads nowhere: {said}; put what it refers to under $defs of the same document"]
     return found
 
 
@@ -65,7 +70,7 @@ def _pointer(name: str) -> str:
 
 
 def _nowhere(uri: str) -> Any:
-    raise ValueError(f"{uri} is outside of the document; only what is inside may be referred to")
+    raise ValueError(f"{uri} is outside of the document")
 
 
 def _depth(document: Any) -> int:
