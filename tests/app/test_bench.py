@@ -133,6 +133,8 @@ def test_ended_in_the_middle_it_leaves_nothing_behind(how: signal.Signals, folde
         [*BENCH, "all", "--no-node-red", "--seconds", "3"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        # a shell's background jobs, these tests perhaps among them, ignore it, and so would their children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     give_up_at = time.monotonic() + 120
     while not list(folder.glob("**/bench-2.db")):  # both sides are there

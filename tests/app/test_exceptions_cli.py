@@ -145,10 +145,10 @@ async def test_a_malformed_reading_is_mended_at_the_command_line(folder: Path) -
         )
         assert "mended" in await lineshaft(folder, "audit", "list", "--action", "exception.*")
         report = await told(folder, "audit", "verify")
-        assert (report["ok"], report["rows"]) == (True, 4)
-        assert "ok 4 rows in 1 chains" in await lineshaft(
-            folder, "audit", "verify", "--expect", report["heads"][0]
-        )
+        assert report["ok"]
+        (ours,) = [head for head in report["heads"] if head.startswith("operator:4:")]
+        verified = await lineshaft(folder, "audit", "verify", "--expect", ours)
+        assert f"ok {report['rows']} rows in 2 chains" in verified
 
 
 async def test_an_event_is_redriven_by_http(folder: Path) -> None:

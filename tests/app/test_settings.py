@@ -173,8 +173,11 @@ def test_the_plant_of_the_readme_can_be_run(tmp_path: Path) -> None:
     assert [user.username for user in users] == ["filler-01", "edge-07", "devices"]
     (limit,) = plant.telemetry.rules.limits("filler-01.pressure")
     assert (limit.limit, limit.unit) == (4.4, "BAR")
-    systems = ["erp", "cmms", "inventory", "mes", "planning", "calendar"]
+    systems = ["erp", "cmms", "inventory", "mes", "planning", "calendar", "qms"]
     assert [system.name for system in plant.systems] == systems
+    masters = {master.entity: master.systems for master in plant.authority.matrix() if not master.field}
+    assert masters["nonconformance"] == ("qms",)
+    assert masters["job_order"] == ("mes",)
     processes = ["corrective_maintenance", "classify_downtime", "accept_count"]
     assert [process.name for process in plant.processes] == processes
 
@@ -215,7 +218,7 @@ def test_findings_of_all_files_come_together(tmp_path: Path) -> None:
         read_plant(path, SystemClock())
     told = "\n".join(caught.value.findings)
     assert f"{tmp_path}/tags.csv:1: column 'metric' is missing" in told
-    assert f"{path}:6: 'trytn' is no connector; known: calendar, rest, tryton" in told
+    assert f"{path}:6: 'trytn' is no connector; known: calendar, events, rest, tryton" in told
     assert f"{path}:7: connector rest needs options" in told
 
 

@@ -9,7 +9,6 @@ import nats.js.errors
 import pytest
 
 from lineshaft.backbone import Backbone, Connection
-from lineshaft.backbone.client import cancellation_kept
 from lineshaft.backbone.faults import PERMANENT, TRANSIENT, as_fault
 from lineshaft.core.errors import PermanentFault, TransientFault
 
@@ -82,18 +81,3 @@ async def test_a_subscription_that_is_cancelled_while_it_is_sent_ends(backbone: 
     with pytest.raises(asyncio.CancelledError):
         await asking
     client._flush_queue = honest
-
-
-async def test_a_cancellation_that_comes_with_the_answer_is_kept() -> None:
-    answer: asyncio.Future[str] = asyncio.Future()
-
-    async def ask() -> None:
-        with cancellation_kept():
-            await asyncio.wait_for(answer, 60)
-
-    asking = asyncio.create_task(ask())
-    await asyncio.sleep(0)
-    answer.set_result("yes")
-    asking.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await asking

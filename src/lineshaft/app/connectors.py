@@ -8,6 +8,7 @@ import msgspec
 
 from lineshaft.app.settings import Settings
 from lineshaft.connectors.calendar import CalendarConnector, CalendarSettings
+from lineshaft.connectors.events import EventsConnector, EventsSettings
 from lineshaft.connectors.rest import RestConnector, RestSettings
 from lineshaft.connectors.tryton import TrytonConnector, TrytonSettings
 from lineshaft.core.errors import ConfigError
@@ -40,8 +41,14 @@ def _calendar(name: str, settings: Settings, file: YamlFile) -> Connector:
     return CalendarConnector(name, file.path.parent / options.file, settings.zone)
 
 
+def _events(name: str, settings: Settings, file: YamlFile) -> Connector:
+    del settings
+    return EventsConnector(name, file.read(EventsSettings, ["systems", name, "options"]))
+
+
 CONNECTORS: dict[str, Callable[[str, Settings, YamlFile], Connector]] = {
     "calendar": _calendar,
+    "events": _events,
     "rest": _rest,
     "tryton": _tryton,
 }

@@ -183,9 +183,7 @@ def _systems(
 def _authority(
     settings: Settings, file: YamlFile, systems: Sequence[System], findings: list[str]
 ) -> Authority:
-    kinds = {
-        system.name: {operation.system_kind for operation in system.operations.values()} for system in systems
-    }
+    kinds = {system.name: _kinds(system) for system in systems}
     try:
         return Authority(kinds, settings.authority)
     except ConfigError as error:
@@ -193,6 +191,12 @@ def _authority(
             place, _, told = finding.partition(": ")
             findings.append(f"{file.where([*place.split('.')])}: {place} {told}")
         return Authority(kinds)
+
+
+def _kinds(system: System) -> set[str]:
+    """What its capabilities make it; of a connector that says its kinds itself, those."""
+    kinds = {operation.system_kind for operation in system.operations.values()}
+    return set(getattr(system.connector, "kinds", kinds))
 
 
 def _unserved(processes: Sequence[ProcessDefinition], systems: Sequence[System], file: YamlFile) -> list[str]:

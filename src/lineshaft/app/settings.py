@@ -90,7 +90,7 @@ class ConsoleSettings(_Section, frozen=True, kw_only=True):
 
 
 class SystemSettings(_Section, frozen=True, kw_only=True):
-    """connector: `calendar`, `rest` or `tryton`; options: its own settings; policy: limits and retries."""
+    """connector: `calendar`, `events`, `rest` or `tryton`; options: its own; policy: limits and retries."""
 
     connector: str
     title: str = ""

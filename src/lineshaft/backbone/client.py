@@ -7,15 +7,14 @@ own are used again, and a test says so.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from nats.aio.client import Client
 from nats.errors import BadHeaderError
 
-__all__ = ["FastClient", "cancellation_kept"]
+from lineshaft.core.cancelling import cancellation_kept
+
+__all__ = ["FastClient"]
 
 _LINE = "NATS/1.0\r\n"
 
@@ -61,14 +60,3 @@ class FastClient(Client):
     async def _flush_pending(self, force_flush: bool = False) -> Any:
         with cancellation_kept():
             return await super()._flush_pending(force_flush)
-
-
-@contextmanager
-def cancellation_kept() -> Iterator[None]:
-    """nats-py swallows a cancellation that comes while it flushes, and `wait_for` of Python 3.11, by which it
-    waits, one that comes with the answer. The task would never end: it is raised at the end of the block."""
-    task = asyncio.current_task()
-    before = task.cancelling() if task is not None else 0
-    yield
-    if task is not None and task.cancelling() > before:
-        raise asyncio.CancelledError

@@ -14,8 +14,9 @@ import structlog
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from lineshaft.backbone.client import FastClient, cancellation_kept
+from lineshaft.backbone.client import FastClient
 from lineshaft.backbone.faults import as_fault, faults_mapped
+from lineshaft.core.cancelling import cancellation_kept
 from lineshaft.core.errors import ConfigError, TransientFault
 
 __all__ = ["ApiRefused", "Connection"]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
 from modbus_facts import HOLDING, Plc, Sink, running
 from pymodbus.constants import ExcCodes
 
 from lineshaft.connectors.modbus import ModbusOptions, make_modbus
+from lineshaft.connectors.modbus.blocks import Block
+from lineshaft.connectors.modbus.device import Device
 from lineshaft.connectors.modbus.source import ModbusSource
 from lineshaft.core.ports import HealthState
 from tests.waiting import until
@@ -84,6 +87,23 @@ async def test_a_refused_register_is_found_and_harms_no_neighbour(tmp_path: Path
     assert {count for _, first, count in plc.asked} == {2}
     assert health.state is HealthState.DEGRADED
     assert "holding 5 to 5 of unit 1: illegal data address (2)" in health.detail
+
+
+async def test_a_poll_that_is_cancelled_as_its_answer_comes_ends(tmp_path: Path) -> None:
+    async with Plc().serving() as plc:
+        device = Device(ModbusOptions(host="127.0.0.1", port=plc.port, map="press.yaml"))
+        await device.connect()
+        assert device._client is not None
+        plc.mute.clear()
+        polling = asyncio.create_task(
+            device.read(Block(unit=1, kind="holding", first=0, count=1, registers=()))
+        )
+        await until(lambda: bool(plc.asked))
+        device._client.ctx.response_future.add_done_callback(lambda _: polling.cancel())
+        plc.mute.set()
+        with pytest.raises(asyncio.CancelledError):
+            await polling
+        device.close()
 
 
 async def test_a_busy_device_is_asked_again_as_before(tmp_path: Path) -> None:

@@ -26,7 +26,12 @@ class CalendarSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class CalendarConnector:
-    """Implements core.ports.Connector, for the capability `calendar`."""
+    """Implements core.ports.Connector, for the capability `calendar`.
+
+    kinds: of system that it is: none, so that it masters nothing
+    """
+
+    kinds: frozenset[str] = frozenset()
 
     def __init__(self, name: str, file: Path, zone: ZoneInfo) -> None:
         """Reads the file, once. raises ConfigError with every finding

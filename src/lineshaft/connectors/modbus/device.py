@@ -10,6 +10,7 @@ from pymodbus.exceptions import ConnectionException, ModbusException
 
 from lineshaft.connectors.modbus.blocks import Block
 from lineshaft.connectors.modbus.options import ModbusOptions
+from lineshaft.core.cancelling import cancellation_kept
 from lineshaft.core.errors import TransientFault
 
 __all__ = ["Device", "Refused", "Unanswered"]
@@ -63,7 +64,9 @@ class Device:
         client = AsyncModbusTcpClient(
             options.host, port=options.port, timeout=options.timeout_s, retries=0, reconnect_delay=0
         )
-        if not await client.connect():
+        with cancellation_kept():
+            is_connected = await client.connect()
+        if not is_connected:
             raise TransientFault(f"Modbus device {options.host}:{options.port} cannot be reached")
         self._client = client
 
@@ -99,7 +102,8 @@ class Device:
             "discrete": client.read_discrete_inputs,
         }
         try:
-            answer = await functions[block.kind](block.first, count=block.count, device_id=block.unit)
+            with cancellation_kept():
+                answer = await functions[block.kind](block.first, count=block.count, device_id=block.unit)
         except ConnectionException as error:
             raise self._lost(str(error)) from error
         except ModbusException as error:

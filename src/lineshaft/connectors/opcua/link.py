@@ -23,6 +23,7 @@ from asyncua.ua.uaerrors import UaStatusCodeError
 
 from lineshaft.connectors.opcua.certificates import Certificates, fingerprint
 from lineshaft.connectors.opcua.options import OpcUaOptions
+from lineshaft.core.cancelling import cancellation_kept
 from lineshaft.core.errors import ConfigError, LineshaftError, PermanentFault, TransientFault
 
 __all__ = ["Limits", "Link", "connected", "fault_of", "well_known"]
@@ -70,7 +71,8 @@ class Link:
         protocol = self.client.uaclient.protocol
         if protocol is None:
             raise ConnectionError("the connection is closed")
-        return await protocol.send_request(request, timeout_s)
+        with cancellation_kept():
+            return await protocol.send_request(request, timeout_s)
 
     async def ask(self, request: Any, answer: type[T]) -> T:
         response: Any = struct_from_binary(answer, await self.send(request))
@@ -92,7 +94,8 @@ class Link:
         """
         while True:
             await asyncio.sleep(self.client.secure_channel_timeout * 0.75 / 1000)
-            await self.client.open_secure_channel(renew=True)
+            with cancellation_kept():
+                await self.client.open_secure_channel(renew=True)
             self.client.uaclient.revolve_security_token()
 
     async def look_around(self) -> None:
