@@ -21,6 +21,7 @@ MOST_HEAD_BYTES = 64 * 1024
 MOST_HEADERS = 100
 HEAD_S = 10.0
 DRAIN_S = 5.0
+MOST_DRAINED_BYTES = 8 * 2**20
 _MOST_FILES = 1024
 if sys.platform != "win32":
     _MOST_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
@@ -29,12 +30,13 @@ MOST_CONNECTIONS = max(64, _MOST_FILES // 2)
 
 class BoundedHttp(HttpToolsProtocol):
     """A head has a length and a time in which it has to be there, and so has the rest of a body that nobody
-    reads. Connections take half of the files that the process may have open: the rest is for its own.
+    reads: who still sends when the answer is there has to be able to read it. Connections take half of the files that the process may have open: the rest is for its own.
     """
 
     _in_head = False
     _in_body = False
     _head_bytes = 0
+    _drained_bytes = 0
     _ends: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -54,13 +56,17 @@ class BoundedHttp(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > MOST_HEAD_BYTES:
                 self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large", _TOO_LARGE)
+        if self._in_body and self.cycle.response_complete:
+            self._drained_bytes += len(data)
+            if self._drained_bytes > MOST_DRAINED_BYTES:
+                self.transport.close()
         nothing_asked = self.cycle is None or self.cycle.response_complete
         if (self._in_head or nothing_asked) and self._ends is None:
             self._end_in(HEAD_S)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head, self._head_bytes = True, 0
+        self._in_head, self._head_bytes, self._drained_bytes = True, 0, 0
 
     def on_headers_complete(self) -> None:
         self._in_head, self._in_body = False, True

@@ -44,5 +44,4 @@ def _larger_than(limit: int) -> Refusal:
         f"the body is longer than {limit} bytes",
         code="body_too_large",
         hint="send smaller messages",
-        headers={"Connection": "close"},
     )
