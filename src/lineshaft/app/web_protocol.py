@@ -30,7 +30,8 @@ MOST_CONNECTIONS = max(64, _MOST_FILES // 2)
 
 class BoundedHttp(HttpToolsProtocol):
     """A head has a length and a time in which it has to be there, and so has the rest of a body that nobody
-    reads: who still sends when the answer is there has to be able to read it. Connections take half of the files that the process may have open: the rest is for its own.
+    reads: who still sends when the answer is there has to be able to read it. Connections take half of the
+    files that the process may have open: the rest is for its own.
     """
 
     _in_head = False
