@@ -57,7 +57,7 @@ class BoundedHttp(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > MOST_HEAD_BYTES:
                 self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large", _TOO_LARGE)
-        if self._in_body and self.cycle.response_complete:
+        if self._in_body and self.cycle is not None and self.cycle.response_complete:
             self._drained_bytes += len(data)
             if self._drained_bytes > MOST_DRAINED_BYTES:
                 self.transport.close()
