@@ -88,6 +88,10 @@ class Store:
         """From now on each transaction that writes begins with this check; what it raises fails them all."""
         self._writer.fence = fence
 
+    def on_commit(self, told: Callable[[int, float], None]) -> None:
+        """From now on `told` gets the units of work of each commit and the seconds it took, in a thread."""
+        self._writer.on_commit = told
+
     async def read(self, question: Callable[[Connection], T]) -> T:
         """raises  TransientFault when the database does not answer"""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._ask, question)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Float,
     Index,
     Integer,
@@ -14,12 +15,24 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    literal_column,
     text,
 )
 
 __all__ = [
+    "CLOSED",
+    "EMPTY",
+    "ENDED",
+    "LATENCY_BOUNDS_S",
+    "LATENCY_COLUMNS",
     "METADATA",
+    "OPEN",
+    "OPEN_STEP",
+    "OPEN_WAIT",
+    "UNSETTLED",
     "access_changes",
+    "activity",
+    "activity_marks",
     "api_requests",
     "archived_processes",
     "asset_events",
@@ -33,6 +46,7 @@ __all__ = [
     "credentials",
     "deliveries",
     "delivery_positions",
+    "equipment_places",
     "events",
     "exceptions",
     "order_status",
@@ -66,6 +80,11 @@ def _text(name: str, **facets: object) -> Column[str]:
     return Column(name, Text, **facets)  # type: ignore[arg-type]
 
 
+# Conditions as the partial indexes below have them: a question finds its index only by the same words.
+EMPTY: ColumnElement[str] = literal_column("''")  # compared with it, a column finds its partial index, too
+OPEN, ENDED = text("finished_at = ''"), text("finished_at <> ''")
+UNSETTLED = text("state IN ('sending', 'failed', 'unknown')")  # of a call that may still take effect
+
 # The ledger of transactions: one row per command that passed the one door.
 calls = Table(
     "calls",
@@ -95,6 +114,16 @@ calls = Table(
     UniqueConstraint("operation", "idempotency_key", name="uq_calls_claim"),
     Index("ix_calls_correlation", "correlation_id"),
     Index("ix_calls_created", "created_at"),
+    Index(
+        "ix_calls_unsettled",
+        "plant",
+        "operation",
+        "state",
+        "created_at",
+        sqlite_where=UNSETTLED,
+        postgresql_where=UNSETTLED,
+    ),
+    Index("ix_calls_finished", "finished_at", sqlite_where=ENDED, postgresql_where=ENDED),
 )
 
 # Every event seen on the operational and transactional streams.
@@ -116,6 +145,7 @@ events = Table(
     _text("data"),
     Index("ix_events_correlation", "correlation_id"),
     Index("ix_events_recorded", "recorded_at"),
+    Index("ix_events_type", "type", "time", "plant"),
 )
 
 # Which event, call or process mentions which business key: the index behind `trace`.
@@ -128,7 +158,11 @@ business_keys = Table(
     _text("field"),
 )
 
-_REDRIVEN = text("redrive_ref <> ''")
+CLOSED = text("closed_at <> ''")
+_REDRIVEN, _UNSOLVED = text("redrive_ref <> ''"), text("state = 'open'")
+
+# Beside what exceptions are grouped by: what counting takes, so that it need not read the rows.
+_COUNTED = ("last_at", "exception_id", "plant", "count", "first_at")
 
 # What a person has to look at, and how far it has come: open, redriven, resolved or discarded.
 exceptions = Table(
@@ -153,12 +187,27 @@ exceptions = Table(
     Column("redrives", Integer, nullable=False, server_default="0"),
     _text("redrive_ref"),  # event, process or raw message that the last redrive went out as
     _text("closed_at"),
-    Index("ix_exceptions_open", "state", "last_at"),
+    _text("assignee"),  # who looks after it, empty: nobody yet
+    _text("pattern"),  # of the cause, as core.causes makes it
+    Index("ix_exceptions_open", "state", "last_at", "exception_id"),
+    Index("ix_exceptions_groups", "state", "owner", "pattern", "kind", "assignee", *_COUNTED),
     Index("ix_exceptions_correlation", "correlation_id"),
+    Index("ix_exceptions_closed", "closed_at", sqlite_where=CLOSED, postgresql_where=CLOSED),
     Index("ix_exceptions_redrive", "redrive_ref", sqlite_where=_REDRIVEN, postgresql_where=_REDRIVEN),
+    Index(
+        "ix_exceptions_desks",
+        "plant",
+        "owner",
+        "first_at",
+        "state",  # so that the index alone answers
+        sqlite_where=_UNSOLVED,
+        postgresql_where=_UNSOLVED,
+    ),
 )
 
 _WANTED, _CHILD = text("wanted <> ''"), text("parent_id <> ''")
+OPEN_STEP, OPEN_WAIT = text("state IN ('waiting', 'retrying', 'reopened')"), text("event_id = ''")
+_BEGINNINGS = {"business_key": "text_pattern_ops"}  # for LIKE 'x%' in any collation
 
 processes = Table(
     "processes",
@@ -191,6 +240,20 @@ processes = Table(
     Index("ix_processes_parent", "parent_id", sqlite_where=_CHILD, postgresql_where=_CHILD),
     Index("ix_processes_correlation", "correlation_id"),
     Index("ix_processes_started", "started_at"),
+    Index("ix_processes_state", "state", "started_at", "process_id", "type", "plant"),
+    Index("ix_processes_plant", "plant", "started_at"),
+    Index("ix_processes_key", "business_key", postgresql_ops=_BEGINNINGS),
+    Index(
+        "ix_processes_open",
+        "plant",
+        "type",
+        "state",
+        "updated_at",
+        "finished_at",  # so that the index alone answers
+        sqlite_where=OPEN,
+        postgresql_where=OPEN,
+    ),
+    Index("ix_processes_finished", "finished_at", sqlite_where=ENDED, postgresql_where=ENDED),
 )
 
 # The journal: one row per step that has an outcome, or is being retried.
@@ -210,6 +273,7 @@ process_steps = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     _text("started_at"),
     _text("finished_at"),
+    Index("ix_steps_open", "name", sqlite_where=OPEN_STEP, postgresql_where=OPEN_STEP),
 )
 
 # What people did to an instance.
@@ -240,6 +304,7 @@ archived_processes = Table(
     Column("document", LargeBinary, nullable=False),  # JSON, zlib
     Index("ix_archived_correlation", "correlation_id"),
     Index("ix_archived_finished", "finished_at"),
+    Index("ix_archived_key", "business_key", postgresql_ops=_BEGINNINGS),
 )
 
 # Who may write. A worker that was taken for dead has its epoch raised, and with it its right withdrawn.
@@ -249,6 +314,8 @@ workers = Table(
     Column("name", String(100), primary_key=True),
     Column("epoch", Integer, nullable=False),
     Column("expires_at", Float, nullable=False),
+    _text("plant"),
+    Column("seen_at", Float, nullable=False, server_default="0"),  # when it last renewed, epoch seconds
 )
 
 # What waiting instances wait for: an event (type and key), or only a time.
@@ -262,6 +329,7 @@ process_waits = Table(
     Column("event_id", String(200), nullable=False, server_default=""),
     Index("ix_waits_match", "event_type", "key"),
     Index("ix_waits_event", "event_id"),
+    Index("ix_waits_open", "key", sqlite_where=OPEN_WAIT, postgresql_where=OPEN_WAIT),
 )
 
 # Events that some process waits for, kept whether the wait or the event came first.
@@ -320,6 +388,8 @@ audit = Table(
     _text("hash"),
     Index("ix_audit_entry", "entry_id", unique=True),
     Index("ix_audit_subject", "subject"),
+    Index("ix_audit_action", "action", "at"),
+    Index("ix_audit_actor", "actor", "action", "at"),
 )
 
 # The last row of each chain: that it is missing shows here.
@@ -487,7 +557,21 @@ asset_status = Table(
     Column("id", String(200), primary_key=True),
     Column("plant", String(100), primary_key=True),
     _text("at"),
+    _text("condition"),  # down, alarm, running, standing; empty: not known
+    Column("equipment_id", String(200), nullable=False, server_default=""),  # that the asset is in, if known
     Column("doc", LargeBinary, nullable=False, server_default=""),
+    Index("ix_asset_status_plant", "plant", "condition", "equipment_id", "id", "at"),
+)
+
+# Where equipment is in the plant's hierarchy, as master data say.
+equipment_places = Table(
+    "equipment_places",
+    METADATA,
+    Column("id", String(200), primary_key=True),
+    Column("plant", String(100), primary_key=True),
+    _text("at"),
+    Column("doc", LargeBinary, nullable=False, server_default=""),
+    Index("ix_equipment_places_plant", "plant", "id"),
 )
 
 asset_events = Table(
@@ -619,4 +703,41 @@ delivery_positions = Table(
     Column("stream", String(100), primary_key=True),
     _text("created"),
     Column("seq", BigInteger, nullable=False),
+)
+
+LATENCY_BOUNDS_S = (
+    *(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0),
+    *(14_400.0, 86_400.0),
+)
+LATENCY_COLUMNS = tuple(f"latency_{number}" for number in range(len(LATENCY_BOUNDS_S) + 1))
+"""How many took at most the bound of the same number, and more than the one before; the last: than all."""
+
+_LATE = text("late > 0")
+
+# What happened in each minute (span 60) and hour (span 3600) that begins at `at`, epoch seconds. An empty
+# plant, domain or subject stands for all: sums are kept beside what they sum up, but none of a domain of all.
+activity = Table(
+    "activity",
+    METADATA,
+    Column("span", Integer, primary_key=True, autoincrement=False),
+    Column("plant", String(100), primary_key=True),
+    Column("domain", String(100), primary_key=True),
+    Column("subject", String(200), primary_key=True),  # event type, operation or process
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", String(10), primary_key=True),  # event, call or process
+    Column("outcome", String(20), primary_key=True),  # `recorded`, or the state in which it ended or parked
+    Column("count", BigInteger, nullable=False),
+    Column("late", BigInteger, nullable=False),  # longer than its service level
+    *(Column(name, BigInteger, nullable=False) for name in LATENCY_COLUMNS),
+    Index("ix_activity_at", "span", "at"),
+    Index("ix_activity_late", "span", "at", sqlite_where=_LATE, postgresql_where=_LATE),
+    sqlite_with_rowid=False,
+)
+
+# The time that `activity` covers: `from` and `to`, epoch seconds.
+activity_marks = Table(
+    "activity_marks",
+    METADATA,
+    Column("name", String(20), primary_key=True),
+    Column("at", BigInteger, nullable=False),
 )

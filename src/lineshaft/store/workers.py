@@ -30,10 +30,11 @@ _LOG = structlog.get_logger(__name__)
 
 
 class Worker:
-    """name: the same at each start of the same worker, unlike any other's on this database."""
+    """name: the same at each start of the same worker, unlike any other's on this database; plant: whose."""
 
-    def __init__(self, store: Store, name: str, *, lease_s: float = 5.0) -> None:
+    def __init__(self, store: Store, name: str, *, plant: str = "", lease_s: float = 5.0) -> None:
         self.name = name
+        self._plant = plant
         self._store = store
         self._lease_s = lease_s
         self._epoch = 0
@@ -44,9 +45,13 @@ class Worker:
 
         def unit(connection: Connection) -> int:
             insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-            expires_at = _now(connection) + self._lease_s
-            row = insert(workers).values(name=self.name, epoch=1, expires_at=expires_at)
-            raised = {"epoch": workers.c.epoch + 1, "expires_at": expires_at}
+            here = {
+                "expires_at": _now(connection) + self._lease_s,
+                "seen_at": _now(connection),
+                "plant": self._plant,
+            }
+            row = insert(workers).values(name=self.name, epoch=1, **here)
+            raised = {"epoch": workers.c.epoch + 1, **here}
             connection.execute(row.on_conflict_do_update(index_elements=["name"], set_=raised))
             mine = select(workers.c.epoch).where(workers.c.name == self.name)
             found: int = connection.execute(mine).scalar_one()
@@ -102,8 +107,8 @@ class Worker:
             await asyncio.sleep(self._lease_s / 4)
 
     def _renew(self, connection: Connection) -> None:
-        expires_at = _now(connection) + self._lease_s
-        connection.execute(update(workers).where(workers.c.name == self.name).values(expires_at=expires_at))
+        renewed = {"expires_at": _now(connection) + self._lease_s, "seen_at": _now(connection)}
+        connection.execute(update(workers).where(workers.c.name == self.name).values(**renewed))
 
     async def _look_for_dead(self, take_over: TakeOver[T], taken: Callable[[Sequence[T]], None]) -> None:
         found: set[str] = set()

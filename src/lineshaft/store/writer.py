@@ -55,6 +55,7 @@ class GroupCommit:
     """unavailable_s: how long writes wait for a database that went away before they fail as transient.
 
     prepare   SQL that is run first on a connection
+    on_commit told of each group, in the writer's thread: units of work, and seconds from the first attempt
     """
 
     def __init__(self, engine: Engine, *, unavailable_s: float = 30.0, prepare: str = "") -> None:
@@ -67,6 +68,7 @@ class GroupCommit:
         self._waking: asyncio.AbstractEventLoop | None = None
         self._closed = False
         self.fence: Fence | None = None
+        self.on_commit: Callable[[int, float], None] | None = None
         self._thread = threading.Thread(target=self._run, name="store-write", daemon=True)
         self._thread.start()
 
@@ -104,7 +106,10 @@ class GroupCommit:
         while goes_on:
             goes_on = self._wakes.get()
             while group := self._next_group():
+                begun = time.perf_counter()
                 self._commit_until_done(group)
+                if self.on_commit is not None:
+                    self.on_commit(len(group), time.perf_counter() - begun)
                 _resolve(group)
         self._disconnect()
 
