@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from lineshaft.core.tracing import current_traceparent, span, trace_headers
+from lineshaft.core.errors import BusinessFault
+from lineshaft.core.tracing import (
+    Span,
+    SpanKind,
+    current_traceparent,
+    parse_traceparent,
+    span,
+    taking_spans,
+    tell_span,
+    trace_headers,
+)
 
 
 def test_a_span_keeps_the_trace_and_has_an_id_of_its_own() -> None:
@@ -34,16 +40,34 @@ def test_spans_within_spans_end_in_order() -> None:
         assert current_traceparent() == outer
 
 
-def test_the_provider_of_the_application_gets_the_spans(monkeypatch: pytest.MonkeyPatch) -> None:
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
-    with span("one", f"00-{'a' * 32}-{'b' * 16}-01") as begun:
-        assert trace_headers()["traceparent"] == begun
-    (seen,) = exporter.get_finished_spans()
-    assert (seen.name, f"{seen.context.span_id:016x}") == ("one", begun.split("-")[2])  # type: ignore[union-attr]
-    assert seen.parent is not None
+def test_who_takes_spans_gets_each_as_it_ends() -> None:
+    taken: list[Span] = []
+    with (
+        taking_spans(taken.append),
+        span("one", kind=SpanKind.SERVER) as outer,
+        pytest.raises(BusinessFault),
+        span("two", system="erp") as inner,
+    ):
+        raise BusinessFault("period 2026-04 is closed", code="closed_period")
+    with span("nobody looks"):
+        pass
+    two, one = taken
+    assert (two.name, two.traceparent, two.parent, two.error) == ("two", inner, outer, "closed_period")
+    assert (one.name, one.traceparent, one.parent, one.error) == ("one", outer, "", "")
+    assert (one.kind, two.attributes) == (SpanKind.SERVER, {"system": "erp"})
+    assert one.begin_ns <= two.begin_ns <= two.end_ns <= one.end_ns
+
+
+def test_what_is_over_is_told_under_its_parent() -> None:
+    taken: list[Span] = []
+    parent = f"00-{'a' * 32}-{'b' * 16}-01"
+    with taking_spans(taken.append):
+        tell_span("process count", parent, begin_s=10.0, end_s=12.5, error="", state="completed")
+        tell_span("not sampled", f"{parent[:-2]}00", begin_s=10.0, end_s=12.5)
+    (told,) = taken
+    assert (told.parent, told.end_ns - told.begin_ns) == (parent, 2_500_000_000)
+    assert parse_traceparent(told.traceparent) is not None
+    assert told.traceparent[:35] == parent[:35]
 
 
 @pytest.mark.parametrize(

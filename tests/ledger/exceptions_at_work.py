@@ -10,11 +10,11 @@ from sqlalchemy import insert
 
 from lineshaft.contracts.catalogue import EVENTS, THRESHOLD_EXCEEDED
 from lineshaft.core.errors import LineshaftError
+from lineshaft.core.exceptions import Chosen
 from lineshaft.core.values import Event, ExceptionKind, ExceptionRecord
 from lineshaft.ledger import (
     OPERATOR,
     Audit,
-    Chosen,
     Corrections,
     Desk,
     EventLog,

@@ -20,11 +20,13 @@ from lineshaft.contracts.catalogue import (
 from lineshaft.core.clock import rfc3339
 from lineshaft.core.values import Command, Event, ExceptionKind, ExceptionRecord, Origin, OutcomeState
 from lineshaft.ledger import Audit, Claims, Desk, EventLog, Reads
+from lineshaft.ledger.trace_search import keys_like
 from lineshaft.model.maintenance import MaintenanceRequest
 from lineshaft.store import Outbox, Store
 from lineshaft.store.schema import (
     api_requests,
     business_keys,
+    calls,
     events,
     exceptions,
     process_steps,
@@ -115,6 +117,10 @@ def step(number: int, kind: str, name: str, clock: ManualClock) -> dict[str, Any
     return told | {"state": "done", "input": "{}", "started_at": at}
 
 
+async def move(store: Store, table: Table, plant: str) -> None:
+    await store.write(lambda connection: connection.execute(update(table).values(plant=plant)) and None)
+
+
 async def write(store: Store, table: Table, row: dict[str, Any]) -> None:
     await store.write(lambda connection: put(connection, table, [row]))
 
@@ -123,10 +129,11 @@ async def test_it_leads_from_the_reading_to_the_document(story: Story) -> None:
     (found,) = (await story.trace("PUMP-7"))["stories"]
     assert found["correlation_id"] == story.breach.id
     kinds = sorted(node["kind"] for node in found["nodes"])
-    assert kinds == ["call", "document", *["event"] * 3, "process", "reading", "step", "step"]
+    assert kinds == ["call", "document", *["event"] * 3, "process", "reading", "rule", "step", "step"]
     edges = {tuple(edge) for edge in found["edges"]}
     for edge in [
-        ("reading:RAW:4711", story.breach.id),
+        ("reading:RAW:4711", f"rule:{story.breach.id}"),
+        (f"rule:{story.breach.id}", story.breach.id),
         (story.breach.id, "process-1"),
         ("process-1", "process-1/0"),
         ("process-1/0", story.call_id),
@@ -158,7 +165,7 @@ async def test_every_name_of_a_part_finds_the_whole(asked: Any, story: Story) ->
     result = await story.trace(asked(story))
     assert [found["correlation_id"] for found in result["stories"]] == [story.breach.id]
     assert (result["query"], result["more"]) == (asked(story), 0)
-    assert len(result["stories"][0]["nodes"]) == 9
+    assert len(result["stories"][0]["nodes"]) == 10
 
 
 async def test_an_exception_stands_between_what_failed_and_what_was_redriven(story: Story) -> None:
@@ -215,6 +222,50 @@ async def test_an_unknown_key_gives_an_empty_result(key: str, story: Story) -> N
     assert await story.trace(key) == {"query": key, "stories": [], "more": 0}
 
 
+async def test_the_rule_says_its_version_and_limit(story: Story) -> None:
+    (found,) = (await story.trace("PUMP-7"))["stories"]
+    (rule,) = [node for node in found["nodes"] if node["kind"] == "rule"]
+    told = [rule[name] for name in ("title", "version", "limit", "unit", "asset")]
+    assert told == ["low-pressure", "1", "below 2.2", "BAR", "PUMP-7"]
+
+
+async def test_a_story_is_told_of_ones_own_plants(story: Story) -> None:
+    """A story that goes on in another plant has its nodes of that plant only for who sees it."""
+    await move(story.store, calls, "LYON")
+    reads = Reads(story.store)
+
+    async def kinds(key: str, *plants: str) -> set[str]:
+        found = (await reads.trace(key, plants))["stories"]
+        return {node["kind"] for each in found for node in each["nodes"]}
+
+    everything = {node["kind"] for node in (await story.trace("PUMP-7"))["stories"][0]["nodes"]}
+    assert await kinds("PUMP-7", "NSP", "LYON") == everything
+    assert await kinds("PUMP-7", "NSP") == everything - {"call", "document"}
+    assert await kinds(story.key, "LYON") == {"call", "document"}
+    for key in ("PUMP-7", story.process_id, story.webhook.id, story.breach.id):
+        assert await reads.trace(key, ["OSLO"]) == {"query": key, "stories": [], "more": 0}
+
+
+async def test_an_event_that_another_plant_took_in_is_its_own_story_at_home(story: Story) -> None:
+    await move(story.store, processes, "LYON")
+    (found,) = (await Reads(story.store).trace("P-77", ["NSP"]))["stories"]
+    assert [node["id"] for node in found["nodes"]] == [story.webhook.id]
+
+
+async def test_keys_are_suggested_by_their_beginning(story: Story) -> None:
+    async def like(begins: str, *plants: str, most: int = 10) -> list[str]:
+        return await story.store.read(
+            lambda connection: keys_like(connection, begins, plants or None, most=most)
+        )
+
+    assert await like("PUM") == ["PUMP-7", "PUMP-7/low-pressure/x"]
+    assert await like("PUM", most=1) == ["PUMP-7"]
+    assert await like("PUM", "NSP") == ["PUMP-7", "PUMP-7/low-pressure/x"]
+    for begins in ("P", "", "pum", "PUMP-9", "%", "~~~"):
+        assert await like(begins) == []
+    assert await like("PUM", "LYON") == []
+
+
 async def test_a_webhook_that_nobody_waited_for_is_a_story_of_its_own(store: Store) -> None:
     log = EventLog(store, EVENTS, ManualClock())
     webhook = MAINTENANCE_ORDER_COMPLETED.make(
@@ -259,7 +310,7 @@ async def test_times_with_another_offset_are_put_in_order(store: Store) -> None:
     event = THRESHOLD_EXCEEDED.make(breach(), plant="NSP", source="/x", identity=("1",), time=AT)
     await log.record([msgspec.structs.replace(event, data=msgspec.json.encode(data))])
     (found,) = (await Reads(store).trace("PUMP-7"))["stories"]
-    assert [node["kind"] for node in found["nodes"]] == ["reading", "event"]
+    assert [node["kind"] for node in found["nodes"]] == ["reading", "rule", "event"]
     assert found["nodes"][0]["at"] == "2026-03-02T05:59:00.000000Z"
 
 

@@ -13,11 +13,12 @@ from sqlalchemy import update
 
 from lineshaft.contracts.catalogue import THRESHOLD_EXCEEDED
 from lineshaft.core.errors import ConfigError, ContractViolation, PermanentFault
+from lineshaft.core.exceptions import Chosen
 from lineshaft.core.values import ExceptionKind
-from lineshaft.ledger import Chosen, Verdict, audit_rows, verify_audit
+from lineshaft.ledger import Verdict, audit_rows, verify_audit
 from lineshaft.ledger.corrections import with_values
 from lineshaft.store import Store
-from lineshaft.store.schema import audit, exceptions, process_steps
+from lineshaft.store.schema import audit, exceptions, process_steps, processes
 from lineshaft.store.statements import put
 from tests.ledger.exceptions_at_work import WHY, Bench, dead_event, parked, reading
 from tests.rows import rows
@@ -58,7 +59,7 @@ async def test_one_is_shown_with_all_that_is_known(bench: Bench) -> None:
     shown = await bench.work.show((await bench.one())[:8])
     assert (shown["payload"]["unit"], shown["carrier"], shown["state"]) == (7, "event", "open")
     assert any(finding.startswith("unit: ") for finding in shown["findings"])
-    assert "exceptions fix" in shown["next_step"]
+    assert "correct the payload" in shown["next_step"]
     msgspec.json.encode(shown)
 
 
@@ -532,3 +533,113 @@ def test_a_path_that_leads_nowhere_is_named(change: str) -> None:
 def test_values_cannot_be_set_in_what_is_no_json() -> None:
     with pytest.raises(ContractViolation, match="--payload"):
         with_values(b"\xff", ["a=1"])
+
+
+async def test_who_looks_after_them_is_kept_and_audited(bench: Bench) -> None:
+    await bench.desk.report([dead_event(1), dead_event(2)])
+    ids = await bench.work.assign(Chosen(), "ben", by="anna", reason="")
+    assert len(ids) == 2
+    assert await bench.work.assign(Chosen(ids=ids), "ben", by="anna", reason="again") == ids
+    assert await bench.work.assign(Chosen(ids=ids[:1]), "", by="ben", reason="on leave") == ids[:1]
+    assert {row["exception_id"]: row["assignee"] for row in await rows(bench.store, exceptions)} == {
+        ids[0]: "",
+        ids[1]: "ben",
+    }
+    assert await audited(bench.store) == [
+        ("anna", "exception.assigned", ""),
+        ("anna", "exception.assigned", ""),
+        ("ben", "exception.assigned", "on leave"),
+    ]
+    shown = await bench.work.show(ids[0])
+    assert shown["history"][0]["detail"] == {"to": "", "from": "ben"}
+
+
+async def test_who_looks_after_it_stays_when_it_comes_again(bench: Bench) -> None:
+    await bench.desk.report([reading()])
+    await bench.work.assign(Chosen(), "ben", by="anna", reason="")
+    await bench.desk.report([reading()])
+    (row,) = await rows(bench.store, exceptions)
+    assert (row["assignee"], row["count"], row["pattern"]) == ("ben", 2, "value is no number")
+
+
+async def test_what_parks_again_has_the_pattern_of_its_new_cause(bench: Bench) -> None:
+    await bench.process(state="parked")
+    await bench.desk.report([parked(cause="closed period 3")])
+    await bench.redrive()
+    await bench.desk.report([parked(cause="order 4711 is closed")])
+    (row,) = await rows(bench.store, exceptions)
+    assert (row["cause"], row["pattern"]) == ("order 4711 is closed", "order … is closed")
+
+
+async def test_decisions_on_what_was_shown_are_not_made_on_more(bench: Bench) -> None:
+    await bench.desk.report([dead_event(1), dead_event(2)])
+    decisions = [
+        bench.work.redrive(Chosen(expect=1), **WHY),
+        bench.work.discard(Chosen(expect=3), **WHY),
+        bench.work.assign(Chosen(expect=0), "ben", **WHY),
+    ]
+    for decision in decisions:
+        with pytest.raises(PermanentFault, match="2 exceptions are chosen by now") as refused:
+            await decision
+        assert refused.value.code == "not_as_shown"
+    assert {row["state"] + row["assignee"] for row in await rows(bench.store, exceptions)} == {"open"}
+    assert len(await bench.work.discard(Chosen(expect=2), **WHY)) == 2
+
+
+async def test_exceptions_of_other_plants_do_not_exist(bench: Bench) -> None:
+    await bench.desk.report([dead_event(1), dead_event(2, plant="LYON")])
+    ours, theirs = sorted(await rows(bench.store, exceptions), key=lambda row: row["plant"], reverse=True)
+    one, here = theirs["exception_id"], ["NSP"]
+    refused = [
+        bench.work.show(one, plants=here),
+        bench.work.fix(one, values=["unit=BAR"], plants=here, **WHY),
+        bench.work.redrive(Chosen(ids=[one], plants=here), **WHY),
+        bench.work.discard(Chosen(ids=[ours["exception_id"], one], plants=here), **WHY),
+        bench.work.assign(Chosen(ids=[one[:8]], plants=here), "ben", **WHY),
+        bench.work.outcomes(Chosen(ids=[one], plants=here)),
+    ]
+    for decision in refused:
+        with pytest.raises(PermanentFault, match=f"there is no exception '{one[:8]}"):
+            await decision
+    assert await bench.work.discard(Chosen(plants=here), **WHY) == [ours["exception_id"]]
+    assert [row["plant"] for row in await bench.work.listing(Chosen(), 10)] == ["LYON"]
+
+
+async def test_what_became_of_several_is_told_at_once(bench: Bench) -> None:
+    await bench.process(state="retrying")
+    await bench.desk.report([parked(), dead_event()])
+    ids = [row["exception_id"] for row in await bench.work.listing(Chosen(), 10)]
+    (of_process,) = [each.exception_id for each in await bench.redrive() if each.does.startswith("retry")]
+    await bench.store.write(
+        lambda connection: (
+            connection.execute(update(processes).values(state="completed", finished_at="now")) and None
+        )
+    )
+    await bench.call()
+    found = {each.exception_id: each for each in await bench.work.outcomes(Chosen(ids=ids))}
+    done = found.pop(of_process)
+    assert (done.state, done.verdict, [each.number for each in done.documents]) == (
+        "resolved",
+        Verdict.POSTED,
+        ["D-1"],
+    )
+    (other,) = found.values()
+    assert (other.state, other.verdict) == ("open", None)  # its payload breaks its contract: it was not sent
+
+
+@pytest.mark.parametrize(
+    ("payload", "form", "shown"),
+    [
+        (b'{"a": 1}', "json", {"a": 1}),
+        ("höher".encode(), "text", "höher"),
+        (b"\x00\xff\x10", "hex", "00 ff 10"),
+        (b"a\x00b", "hex", "61 00 62"),
+        (b"", "text", ""),
+    ],
+)
+async def test_a_payload_is_shown_as_what_it_is(
+    bench: Bench, payload: bytes, form: str, shown: object
+) -> None:
+    await bench.desk.report([reading(payload=payload)])
+    told = await bench.work.show(await bench.one())
+    assert (told["form"], told["payload"]) == (form, shown)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from lineshaft.core.ports import ProcessMeter
 from lineshaft.processes import ProcessDefinition
 from lineshaft.store import Store
 from tests.clocks import ManualClock
@@ -27,7 +28,9 @@ def answers() -> Answers:
 
 @pytest.fixture
 def house(store: Store, answers: Answers, clock: ManualClock) -> Build:
-    def build(*definitions: ProcessDefinition, engine_store: object = None) -> House:
-        return House(store, definitions, answers, clock, engine_store)
+    def build(
+        *definitions: ProcessDefinition, engine_store: object = None, meter: ProcessMeter | None = None
+    ) -> House:
+        return House(store, definitions, answers, clock, engine_store, meter=meter)
 
     return build

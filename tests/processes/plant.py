@@ -12,6 +12,7 @@ from lineshaft.contracts.capability import Operation
 from lineshaft.contracts.catalogue import CAPABILITIES, THRESHOLD_EXCEEDED
 from lineshaft.core.clock import Clock, SystemClock
 from lineshaft.core.ids import business_key
+from lineshaft.core.ports import ProcessMeter
 from lineshaft.core.values import Command, Event, Outcome, Value
 from lineshaft.ledger import Desk
 from lineshaft.processes import Engine, ProcessDefinition
@@ -100,6 +101,7 @@ class House:
         clock: Clock | None = None,
         engine_store: Any = None,
         worker: str = "local",
+        meter: ProcessMeter | None = None,
     ) -> None:
         self.store = store
         self.answers = answers
@@ -114,6 +116,7 @@ class House:
             zone=BERLIN,
             source="/acme/NSP/lineshaft/1",
             worker=worker,
+            meter=meter,
         )
         self.noted: list[Action] = []
         self.actions = Actions(

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 import pytest_asyncio
 from sqlalchemy import Connection, func, select, text
 
@@ -26,8 +25,6 @@ from tests.rows import rows
 from tests.waiting import until
 
 from .worker_child import POSTS
-
-pytestmark = pytest.mark.timeout(60)
 
 _EACH = 60
 _WITHIN_S = 30.0  # of its end or stop: the lease that a worker has by default, on a busy machine

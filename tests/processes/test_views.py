@@ -10,9 +10,10 @@ import msgspec
 import pytest
 
 from lineshaft.core.errors import BusinessFault, TransientFault
+from lineshaft.processes.listing import Asked, listed
 from lineshaft.processes.lookup import find
 from lineshaft.processes.refusals import AmbiguousProcess, NoSuchProcess
-from lineshaft.processes.views import Asked, listed, shown
+from lineshaft.processes.views import shown
 
 from .conftest import Build
 from .plant import Answers, House, booked_event, started_by

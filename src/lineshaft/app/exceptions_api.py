@@ -6,15 +6,18 @@ from typing import Annotated, Any
 
 import msgspec
 
+from lineshaft.app.assignees import People, must_be_known
 from lineshaft.app.json_api import Decision, actor_of, body_of, limit_of, limit_parameter
 from lineshaft.core.errors import ContractViolation
+from lineshaft.core.exceptions import Chosen, ExceptionState
 from lineshaft.gateway.route import Answer, ApiRoute, Asked, Parameter
-from lineshaft.ledger import GROUPS, Chosen, ExceptionState, Workbench
+from lineshaft.ledger import GROUPS, Workbench
 
 __all__ = ["exception_routes"]
 
-_FILTERS = ("owner", "plant", "kind", "source")
+_FILTERS = ("owner", "plant", "kind", "source", "assignee", "pattern", "cause", "since", "until")
 _LONGEST_WAIT_S = 3600
+_MOST_FOLLOWED = 500
 
 
 class _Fix(Decision, frozen=True, kw_only=True):
@@ -26,7 +29,10 @@ class _Fix(Decision, frozen=True, kw_only=True):
 
 
 class _Some(Decision, frozen=True, kw_only=True):
-    """ids, or with all the open ones that the filters choose."""
+    """ids, or with all the open ones that the filters choose, which Chosen explains.
+
+    expect: how many these have to be; with more or fewer nothing is done.
+    """
 
     ids: list[str] = msgspec.field(default_factory=list)
     all: bool = False
@@ -34,11 +40,28 @@ class _Some(Decision, frozen=True, kw_only=True):
     plant: str = ""
     kind: str = ""
     source: str = ""
+    assignee: str = ""
+    pattern: str = ""
+    cause: str = ""
+    since: str = ""
+    until: str = ""
+    expect: int | None = None
 
-    def chosen(self) -> Chosen:
+    def chosen(self, asked: Asked) -> Chosen:
+        filters = {name: getattr(self, name) for name in _FILTERS}
         if bool(self.ids) == self.all:
             raise ContractViolation("name the exceptions", findings=["ids: some, or all: true with filters"])
-        return Chosen(ids=self.ids, owner=self.owner, plant=self.plant, kind=self.kind, source=self.source)
+        if self.ids and any(filters.values()):
+            raise ContractViolation(
+                "ids are chosen already", findings=["ids: beside filters; leave one of both away"]
+            )
+        return Chosen(ids=self.ids, plants=asked.plants, expect=self.expect, **filters)
+
+
+class _Assign(_Some, frozen=True, kw_only=True):
+    """to: a person's account where the node knows its people; empty: nobody."""
+
+    to: str
 
 
 class _Redrive(_Some, frozen=True, kw_only=True):
@@ -46,19 +69,22 @@ class _Redrive(_Some, frozen=True, kw_only=True):
     wait_s: Annotated[float, msgspec.Meta(ge=0, le=_LONGEST_WAIT_S)] = 30.0
 
 
-def exception_routes(workbench: Workbench) -> list[ApiRoute]:
-    """Under `/api/exceptions`.
+def exception_routes(workbench: Workbench, people: People | None = None) -> list[ApiRoute]:
+    """Under `/api/exceptions`. people: None on a node without an access file
 
-    GET  ?state=&owner=&plant=&kind=&source=&by=&limit=   list, or counts by cause, owner, plant or kind
-    GET  /{id}                                            show
+    GET  ?state=&owner=&…&by=&limit=   list, or counts by one of GROUPS
+    GET  /outcomes?ids=a,b             how far they have come, and what their redrives led to
+    GET  /{id}                         show
     POST /{id}/fix      {"payload" or "set", "reason", "dry_run"}
-    POST /redrive       {"ids" or "all" and filters, "reason", "dry_run", "wait_s"}
-    POST /discard       {"ids" or "all" and filters, "reason"}
+    POST /redrive       {"ids" or "all" and filters, "expect", "reason", "dry_run", "wait_s"}
+    POST /discard       {"ids" or "all" and filters, "expect", "reason"}
+    POST /assign        {"ids" or "all" and filters, "expect", "to", "reason"}
 
-    404 no such exception · 409 not open · 422 what is wrong with the body or the payload. On a node that does
-    not know its callers each body has `by`: who decides.
+    404 no such exception, or of a plant that the caller does not see · 409 not open, or not as many as
+    expected · 422 what is wrong with the body or the payload. On a node that does not know its callers each
+    body has `by`: who decides; a dry run decides nothing.
     """
-    api = _Api(workbench)
+    api = _Api(workbench, people)
     parameters = [
         Parameter(name="state", where="query", schema={"type": "string", "enum": ["all", *ExceptionState]}),
         Parameter(name="by", where="query", schema={"type": "string", "enum": ["", *GROUPS]}),
@@ -77,6 +103,19 @@ def exception_routes(workbench: Workbench) -> list[ApiRoute]:
             handler=api.listing,
             parameters=parameters,
             answers={200: {"type": "array", "items": one}},
+            any_plant=True,
+            **reads,
+        ),
+        ApiRoute(
+            method="GET",
+            path="/api/exceptions/outcomes",
+            name="exception_outcomes",
+            summary="How far exceptions have come, and what their redrives led to",
+            handler=api.outcomes,
+            parameters=[Parameter(name="ids", where="query", required=True, summary="Separated by commas")],
+            answers={200: {"type": "array", "items": one}},
+            problems=(404,),
+            any_plant=True,
             **reads,
         ),
         ApiRoute(
@@ -103,6 +142,17 @@ def exception_routes(workbench: Workbench) -> list[ApiRoute]:
             **decides,
         ),
         ApiRoute(
+            method="POST",
+            path="/api/exceptions/assign",
+            name="assign_exceptions",
+            summary="Say who looks after exceptions",
+            handler=api.assign,
+            request=msgspec.json.schema(_Assign),
+            answers={200: one},
+            problems=(404, 409, 503),
+            **decides,
+        ),
+        ApiRoute(
             method="GET",
             path="/api/exceptions/{id}",
             name="show_exception",
@@ -110,6 +160,7 @@ def exception_routes(workbench: Workbench) -> list[ApiRoute]:
             handler=api.show,
             answers={200: one},
             problems=(404, 409),
+            any_plant=True,
             **reads,
         ),
         ApiRoute(
@@ -127,19 +178,29 @@ def exception_routes(workbench: Workbench) -> list[ApiRoute]:
 
 
 class _Api:
-    def __init__(self, workbench: Workbench) -> None:
+    def __init__(self, workbench: Workbench, people: People | None) -> None:
         self._workbench = workbench
+        self._people = people
 
     async def listing(self, asked: Asked) -> Answer:
         state, by = asked.query.get("state", str(ExceptionState.OPEN)), asked.query.get("by", "")
-        filters = {name: asked.query[name] for name in _FILTERS if name in asked.query}
-        chosen = Chosen(state="" if state == "all" else state, **filters)
+        filters: dict[str, Any] = {name: asked.query[name] for name in _FILTERS if name in asked.query}
+        chosen = Chosen(state="" if state == "all" else state, plants=asked.plants, **filters)
         if by:
             return Answer(body=await self._workbench.group(chosen, by))
         return Answer(body=await self._workbench.listing(chosen, limit_of(asked, 100)))
 
     async def show(self, asked: Asked) -> Answer:
-        return Answer(body=await self._workbench.show(asked.path["id"]))
+        return Answer(body=await self._workbench.show(asked.path["id"], plants=asked.plants))
+
+    async def outcomes(self, asked: Asked) -> Answer:
+        ids = [each for each in asked.query["ids"].split(",") if each]
+        if not 1 <= len(ids) <= _MOST_FOLLOWED:
+            raise ContractViolation(
+                f"{len(ids)} exceptions are asked for", findings=[f"ids: 1 to {_MOST_FOLLOWED}"]
+            )
+        chosen = Chosen(ids=ids, plants=asked.plants)
+        return Answer(body=await self._workbench.outcomes(chosen))
 
     async def fix(self, asked: Asked) -> Answer:
         body = body_of(asked, _Fix)
@@ -150,9 +211,10 @@ class _Api:
             asked.path["id"],
             payload=payload,
             values=body.set,
-            by=actor_of(asked, body),
+            by="" if body.dry_run else actor_of(asked, body),
             reason=body.reason,
             dry_run=body.dry_run,
+            plants=asked.plants,
         )
         if fixed.findings and not body.dry_run:
             raise ContractViolation("the payload breaks its contract", findings=fixed.findings)
@@ -161,8 +223,8 @@ class _Api:
     async def redrive(self, asked: Asked) -> Answer:
         body = body_of(asked, _Redrive)
         redriven = await self._workbench.redrive(
-            body.chosen(),
-            by=actor_of(asked, body),
+            body.chosen(asked),
+            by="" if body.dry_run else actor_of(asked, body),
             reason=body.reason,
             dry_run=body.dry_run,
             wait_s=body.wait_s,
@@ -171,5 +233,14 @@ class _Api:
 
     async def discard(self, asked: Asked) -> Answer:
         body = body_of(asked, _Some)
-        ids = await self._workbench.discard(body.chosen(), by=actor_of(asked, body), reason=body.reason)
+        ids = await self._workbench.discard(body.chosen(asked), by=actor_of(asked, body), reason=body.reason)
         return Answer(body={"discarded": ids})
+
+    async def assign(self, asked: Asked) -> Answer:
+        body = body_of(asked, _Assign)
+        to = body.to.strip()
+        must_be_known(to, self._people() if self._people else None, asked.caller.account)
+        ids = await self._workbench.assign(
+            body.chosen(asked), to, by=actor_of(asked, body), reason=body.reason
+        )
+        return Answer(body={"assigned": ids, "to": to})

@@ -1,4 +1,4 @@
-"""`lineshaft exceptions list | show | fix | redrive | discard`."""
+"""`lineshaft exceptions list | show | fix | redrive | discard | assign`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import msgspec
 import typer
 from rich.markup import escape
 from rich.table import Table
 
+from lineshaft.app.access import access_of
+from lineshaft.app.assignees import must_be_known, people_of
+from lineshaft.app.exceptions_view import print_exception, print_redriven
 from lineshaft.app.settings import load_settings
 from lineshaft.app.terminal import (
     ConfigOption,
@@ -26,16 +28,16 @@ from lineshaft.app.terminal import (
 )
 from lineshaft.app.workbench import open_workbench
 from lineshaft.core.errors import ConfigError
-from lineshaft.ledger import Chosen, Document, Redriven, Verdict, Workbench
+from lineshaft.core.exceptions import NOBODY, Chosen
+from lineshaft.ledger import Verdict, Workbench
 
 __all__ = ["exceptions"]
 
 T = TypeVar("T")
 exceptions = typer.Typer(help="What went wrong, and what people do about it.", no_args_is_help=True)
 
-By = StrEnum("By", ["CAUSE", "OWNER", "PLANT", "KIND"])
+By = StrEnum("By", ["CAUSE", "PATTERN", "OWNER", "ASSIGNEE", "PLANT", "KIND"])
 State = StrEnum("State", ["OPEN", "REDRIVEN", "RESOLVED", "DISCARDED", "ALL"])
-_COLOURS = {Verdict.POSTED: "green", Verdict.WAITING: "yellow", Verdict.WOULD: "cyan"}
 
 IdOption = Annotated[str, typer.Argument(help="The exception's id, or how it begins.")]
 IdsOption = Annotated[list[str] | None, typer.Argument(help="Ids of exceptions, or how they begin.")]
@@ -44,6 +46,7 @@ OwnerOption = Annotated[str, typer.Option(help="Only of this desk.")]
 PlantOption = Annotated[str, typer.Option(help="Only of this plant.")]
 KindOption = Annotated[str, typer.Option(help="Only of this kind, such as contract_violation.")]
 SourceOption = Annotated[str, typer.Option(help="Only where the source contains this.")]
+AssigneeOption = Annotated[str, typer.Option(help=f"Only of this person; {NOBODY}: of nobody yet.")]
 ReasonOption = Annotated[str, typer.Option(help="Why; it is kept in the audit.")]
 ActorOption = Annotated[str, typer.Option("--by", help="Who decides this; default: your login.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
@@ -57,13 +60,19 @@ def list_command(
     plant: PlantOption = "",
     kind: KindOption = "",
     source: SourceOption = "",
+    assignee: AssigneeOption = "",
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="The newest so many.")] = 50,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """What a person has to look at, the newest first."""
     chosen = Chosen(
-        state="" if state is State.ALL else state, owner=owner, plant=plant, kind=kind, source=source
+        state="" if state is State.ALL else state,
+        owner=owner,
+        plant=plant,
+        kind=kind,
+        source=source,
+        assignee=assignee,
     )
 
     async def ask(workbench: Workbench) -> list[dict[str, Any]]:
@@ -76,14 +85,18 @@ def list_command(
         return
     zone = load_settings(path)[0].zone
     table = Table(
-        *(["exceptions", "seen", by, "last"] if by else ["id", "last", "seen", "kind", "owner", "cause"])
+        *(
+            ["exceptions", "seen", by, "last"]
+            if by
+            else ["id", "last", "seen", "kind", "owner", "assignee", "cause"]
+        )
     )
     for row in found:
         at = said_at(row["last_at"], zone)
         if by:
             table.add_row(str(row["exceptions"]), str(row["seen"]), escape(row[by]), at)
         else:
-            told = (row["kind"], row["owner"], f"{row['source']}: {row['cause']}")
+            told = (row["kind"], row["owner"], row["assignee"], f"{row['source']}: {row['cause']}")
             table.add_row(row["exception_id"][:13], at, str(row["count"]), *map(escape, told))
     out.print(table)
 
@@ -96,39 +109,7 @@ def show_command(exception_id: IdOption, config: ConfigOption = None, as_json: J
     if as_json:
         print_json(found)
         return
-    zone = load_settings(path)[0].zone
-    for name in (
-        "exception_id",
-        "state",
-        "kind",
-        "source",
-        "owner",
-        "plant",
-        "cause",
-        "ref",
-        "correlation_id",
-    ):
-        if found[name]:
-            _say(f"{name:<15}", str(found[name]))
-    _say(
-        "seen           ",
-        f"{found['count']} times, {said_at(found['first_at'], zone)} to {said_at(found['last_at'], zone)}",
-    )
-    if found["count"] > 1:
-        _say("               ", "of several payloads only the last is kept")
-    _say("payload        ", _pretty(found["payload"]))
-    if found["corrected"] is not None:
-        _say(f"revision {found['revision']:<6}", _pretty(found["corrected"]))
-    for finding in found["findings"]:
-        out.print(f"[red]finding[/]         {escape(finding)}", highlight=False, soft_wrap=True)
-    if found["led_to"]:
-        _say("led to         ", f"{found['led_to'].verdict}: {found['led_to'].detail}")
-        for document in found["led_to"].documents:
-            _say("               ", _document(document))
-    for entry in reversed(found["history"]):
-        told = f"{said_at(entry['at'], zone)} {entry['actor']}: {entry['action']} {entry['reason']}"
-        _say("history        ", told)
-    _say("next step      ", found["next_step"])
+    print_exception(found, load_settings(path)[0].zone)
 
 
 @exceptions.command("fix")
@@ -179,6 +160,7 @@ def redrive_command(
     plant: PlantOption = "",
     kind: KindOption = "",
     source: SourceOption = "",
+    assignee: AssigneeOption = "",
     reason: ReasonOption = "",
     by: ActorOption = "",
     wait: Annotated[
@@ -192,7 +174,7 @@ def redrive_command(
 
     Exit code 0 when all have posted (or with --dry-run would be sent), else 1.
     """
-    chosen = _chosen(ids, all_of_them, owner, plant, kind, source)
+    chosen = _chosen(ids, all_of_them, owner, plant, kind, source, assignee)
     told = _with_workbench(
         known_settings(config),
         lambda workbench: workbench.redrive(
@@ -204,7 +186,7 @@ def redrive_command(
         print_json(told)
     else:
         for each in told:
-            _say_redriven(each)
+            print_redriven(each)
         out.print(f"{len(told)} exception(s)")
     good = (Verdict.POSTED, Verdict.WOULD)
     raise typer.Exit(0 if all(each.verdict in good for each in told) else 1)
@@ -218,13 +200,14 @@ def discard_command(
     plant: PlantOption = "",
     kind: KindOption = "",
     source: SourceOption = "",
+    assignee: AssigneeOption = "",
     reason: ReasonOption = "",
     by: ActorOption = "",
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Close what need not be done. Nothing is sent; a process that is parked stays parked."""
-    chosen = _chosen(ids, all_of_them, owner, plant, kind, source)
+    chosen = _chosen(ids, all_of_them, owner, plant, kind, source, assignee)
     closed = _with_workbench(
         known_settings(config),
         lambda workbench: workbench.discard(chosen, by=by or getpass.getuser(), reason=reason),
@@ -233,6 +216,35 @@ def discard_command(
         print_json({"discarded": closed})
     else:
         out.print(f"{len(closed)} exception(s) discarded")
+
+
+@exceptions.command("assign")
+def assign_command(
+    to: Annotated[str, typer.Option(help='Who looks after them; "": nobody.')],
+    ids: IdsOption = None,
+    all_of_them: AllOption = False,
+    owner: OwnerOption = "",
+    plant: PlantOption = "",
+    kind: KindOption = "",
+    source: SourceOption = "",
+    assignee: AssigneeOption = "",
+    reason: ReasonOption = "",
+    by: ActorOption = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say who looks after them: a person's account, where there is an access file. It needs no reason."""
+    chosen = _chosen(ids, all_of_them, owner, plant, kind, source, assignee)
+    path = known_settings(config)
+    access = access_of(load_settings(path)[0], path)
+    must_be_known(to, people_of(access) if access else None)
+    given = _with_workbench(
+        path, lambda workbench: workbench.assign(chosen, to, by=by or getpass.getuser(), reason=reason)
+    )
+    if as_json:
+        print_json({"assigned": given, "to": to})
+    else:
+        out.print(f"{len(given)} exception(s) assigned to {escape(to) or 'nobody'}", highlight=False)
 
 
 def _with_workbench(path: Path, ask: Callable[[Workbench], Awaitable[T]], *, sends: bool = False) -> T:
@@ -244,13 +256,19 @@ def _with_workbench(path: Path, ask: Callable[[Workbench], Awaitable[T]], *, sen
 
 
 def _chosen(
-    ids: list[str] | None, all_of_them: bool, owner: str, plant: str, kind: str, source: str
+    ids: list[str] | None,
+    all_of_them: bool,
+    owner: str,
+    plant: str,
+    kind: str,
+    source: str,
+    assignee: str,
 ) -> Chosen:
     if bool(ids) == all_of_them:
         raise ConfigError("which exceptions?", hint="give their ids, or --all with filters")
-    if ids and (owner or plant or kind or source):
+    if ids and (owner or plant or kind or source or assignee):
         raise ConfigError("filters choose among all; ids are chosen already", hint="leave one of both away")
-    return Chosen(ids=ids or (), owner=owner, plant=plant, kind=kind, source=source)
+    return Chosen(ids=ids or (), owner=owner, plant=plant, kind=kind, source=source, assignee=assignee)
 
 
 def _read(name: str) -> bytes:
@@ -258,29 +276,3 @@ def _read(name: str) -> bytes:
         return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as error:
         raise ConfigError(f"the payload {name} cannot be read: {error.strerror}") from error
-
-
-def _say(title: str, text: str) -> None:
-    out.print(f"[dim]{title}[/] {escape(text)}", highlight=False, soft_wrap=True)
-
-
-def _pretty(payload: Any) -> str:
-    return payload if isinstance(payload, str) else msgspec.json.format(msgspec.json.encode(payload)).decode()
-
-
-def _say_redriven(each: Redriven) -> None:
-    colour = _COLOURS.get(each.verdict, "bold red")
-    out.print(
-        f"[{colour}]{each.verdict}[/] {each.exception_id[:13]} {escape(each.does)}",
-        highlight=False,
-        soft_wrap=True,
-    )
-    for line in [each.detail, *each.findings]:
-        if line:
-            out.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
-    for document in each.documents:
-        out.print(escape(f"  {_document(document)}"), highlight=False, soft_wrap=True)
-
-
-def _document(document: Document) -> str:
-    return f"{document.system} {document.number or 'done'} ({document.operation})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -13,13 +14,13 @@ from lineshaft.core.errors import ContractViolation
 from lineshaft.gateway.process_api import check_role
 from lineshaft.gateway.route import Answer, ApiRoute, Parameter
 from lineshaft.gateway.route import Asked as Request
+from lineshaft.processes.listing import Asked, cursor_of
 from lineshaft.processes.records import ProcessState
-from lineshaft.processes.views import Asked
 
 __all__ = ["process_routes"]
 
 B = TypeVar("B", bound=Decision)
-_FILTERS = ("state", "type", "owner", "key", "waiting_for")
+_FILTERS = ("state", "type", "owner", "key", "waiting_for", "since", "until", "after")
 _STATES = ["", "all", "open", "finished", *(str(state) for state in ProcessState)]
 _ONE = "/api/processes/{ref:path}"
 
@@ -63,7 +64,8 @@ class _Migrate(Decision, frozen=True, kw_only=True):
 def process_routes(steering: Steering) -> list[ApiRoute]:
     """Under `/api/processes`; {ref} is an id or a business key, or how one of both begins.
 
-    GET  ?state=&type=&owner=&key=&waiting_for=&limit=     list
+    GET  ?state=&type=&owner=&key=&waiting_for=            list; where there are more, the header Link has
+          &since=&until=&after=&limit=                     the next page as `rel="next"`
     GET  /{ref}                                            show
     POST /{ref}/retry | abort                              {"reason"}
     POST /{ref}/correct                                    {"value", "dry_run", "reason"}
@@ -101,6 +103,7 @@ def process_routes(steering: Steering) -> list[ApiRoute]:
             tag="processes",
             parameters=[state, *filters, limit_parameter(50)],
             answers={200: {"type": "array", "items": one}},
+            any_plant=True,
         ),
         _decision(
             "/api/processes/migrate", "migrate", "Move instances to another version", _Migrate, api.migrate
@@ -142,40 +145,47 @@ class _Api:
         self._steering = steering
 
     async def listing(self, asked: Request) -> Answer:
-        filters = {name: asked.query[name] for name in _FILTERS if name in asked.query}
+        filters: dict[str, Any] = {name: asked.query[name] for name in _FILTERS if name in asked.query}
         if filters.get("state") == "all":
             del filters["state"]
-        return Answer(body=await self._steering.listed(Asked(limit=limit_of(asked, 50), **filters)))
+        plants = None if asked.plants is None else frozenset(asked.plants)
+        limit = limit_of(asked, 50)
+        wanted = Asked(limit=limit, plants=plants, **filters)
+        found = await self._steering.listed(wanted)
+        if len(found) < limit:
+            return Answer(body=found)
+        following = urlencode({**asked.query, "after": cursor_of(found[-1])})
+        return Answer(body=found, headers={"Link": f'</api/processes?{following}>; rel="next"'})
 
     async def show(self, asked: Request) -> Answer:
-        return Answer(body=await self._steering.show(asked.path["ref"]))
+        return Answer(body=await self._of(asked).show(asked.path["ref"]))
 
     async def retry(self, asked: Request) -> Answer:
         ref, body, by = _read(asked, Decision)
-        return _told(await self._steering.retry(ref, by=by, reason=body.reason))
+        return _told(await self._of(asked).retry(ref, by=by, reason=body.reason))
 
     async def correct(self, asked: Request) -> Answer:
         ref, body, by = _read(asked, _Correct)
-        told = await self._steering.correct(ref, body.json, by=by, reason=body.reason, dry_run=body.dry_run)
+        told = await self._of(asked).correct(ref, body.json, by=by, reason=body.reason, dry_run=body.dry_run)
         if told["findings"] and not body.dry_run:
             raise ContractViolation("the value cannot be taken", findings=told["findings"])
         return _told(told)
 
     async def skip(self, asked: Request) -> Answer:
         ref, body, by = _read(asked, _Skip)
-        return _told(await self._steering.skip(ref, body.json, by=by, reason=body.reason, step=body.step))
+        return _told(await self._of(asked).skip(ref, body.json, by=by, reason=body.reason, step=body.step))
 
     async def abort(self, asked: Request) -> Answer:
         ref, body, by = _read(asked, Decision)
-        return _told(await self._steering.abort(ref, by=by, reason=body.reason))
+        return _told(await self._of(asked).abort(ref, by=by, reason=body.reason))
 
     async def cancel(self, asked: Request) -> Answer:
         ref, body, by = _read(asked, _Cancel)
-        return _told(await self._steering.cancel(ref, by=by, reason=body.reason, now=body.now))
+        return _told(await self._of(asked).cancel(ref, by=by, reason=body.reason, now=body.now))
 
     async def fork(self, asked: Request) -> Answer:
         ref, body, by = _read(asked, _Fork)
-        return _told(await self._steering.fork(ref, body.step, by=by, reason=body.reason))
+        return _told(await self._of(asked).fork(ref, body.step, by=by, reason=body.reason))
 
     async def approve(self, asked: Request) -> Answer:
         return await self._decide(asked, approved=True)
@@ -187,14 +197,17 @@ class _Api:
         ref, body, by = _read(asked, _Decide)
         check_role(asked.caller, body.role)
         return _told(
-            await self._steering.decide(
+            await self._of(asked).decide(
                 ref, approved=approved, by=by, role=body.role, reason=body.reason, step=body.step
             )
         )
 
+    def _of(self, asked: Request) -> Steering:
+        return self._steering.of_plants(asked.plants)
+
     async def migrate(self, asked: Request) -> Answer:
         body = body_of(asked, _Migrate)
-        report = await self._steering.migrate(
+        report = await self._of(asked).migrate(
             body.type,
             body.before,
             body.after,

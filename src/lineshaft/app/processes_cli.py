@@ -21,8 +21,8 @@ from lineshaft.app.terminal import ConfigOption, JsonOption, known_settings, out
 from lineshaft.core.clock import SystemClock
 from lineshaft.core.errors import ConfigError
 from lineshaft.processes.archive import Swept
+from lineshaft.processes.listing import Asked, cursor_of
 from lineshaft.processes.records import FINISHED, ProcessState
-from lineshaft.processes.views import Asked
 from lineshaft.store import Store
 
 __all__ = ["processes"]
@@ -68,13 +68,29 @@ def list_command(
     waiting_for: Annotated[
         str, typer.Option(help="Only those at this event type, operation, role or key of an event.")
     ] = "",
+    plant: Annotated[str, typer.Option(help="Only those of this plant.")] = "",
+    since: Annotated[
+        str, typer.Option(help="Only those started then or after, e.g. 2026-03-02T06:00Z.")
+    ] = "",
+    until: Annotated[str, typer.Option(help="Only those started before.")] = "",
+    after: Annotated[str, typer.Option(help="Those that follow on a page, as it ended.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="The newest so many.")] = 50,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Which there are, the newest first; those in the archive only `show` finds."""
-    chosen = "" if state is State.ALL else str(state)
-    asked = Asked(state=chosen, type=type, owner=owner, key=key, waiting_for=waiting_for, limit=limit)
+    asked = Asked(
+        state="" if state is State.ALL else str(state),
+        type=type,
+        plants=frozenset({plant}) if plant else None,
+        owner=owner,
+        key=key,
+        waiting_for=waiting_for,
+        since=since,
+        until=until,
+        after=after,
+        limit=limit,
+    )
 
     async def work() -> None:
         async with open_steering(known_settings(config)) as (steering, settings):
@@ -82,7 +98,10 @@ def list_command(
             if as_json:
                 print_json(found)
             else:
-                print_listed(out, found, settings.zone, limit)
+                print_listed(out, found, settings.zone)
+                if len(found) == limit:
+                    following = f"--after {cursor_of(found[-1])} those that follow"
+                    out.print(f"the newest {limit}; --limit shows more, {following}", soft_wrap=True)
 
     run_async(work())
 

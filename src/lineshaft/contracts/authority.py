@@ -68,6 +68,11 @@ class Authority:
             else:
                 self._declared[name, field] = system
 
+    @property
+    def systems(self) -> Mapping[str, Set[str]]:
+        """The connected ones, with the kinds that each is."""
+        return self._systems
+
     def master(self, entity: Entity, field: str) -> Master:
         declared = self._declared.get((entity.name, field)) or self._declared.get((entity.name, ""))
         if declared:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-__all__ = ["Clock", "SystemClock", "rfc3339"]
+__all__ = ["Clock", "SystemClock", "moment_of", "rfc3339"]
 
 
 class Clock(Protocol):
@@ -35,3 +35,12 @@ def rfc3339(moment: datetime) -> str:
     if utc.microsecond:
         return msgspec.json.encode(utc)[1:-1].decode()  # in a quarter of isoformat's time
     return utc.isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def moment_of(text: str) -> datetime | None:
+    """What somebody gives as RFC 3339, in UTC; None for what is none, has no offset, or lies out of range."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Protocol
 
 import msgspec
 
-from lineshaft.core.values import Command, Event, ExceptionRecord, Outcome, RawBatch
+from lineshaft.core.values import Command, Event, ExceptionRecord, Outcome, RawBatch, Value
 
 __all__ = [
     "CallContext",
@@ -21,12 +21,15 @@ __all__ = [
     "HealthState",
     "Manifest",
     "ProcessActions",
+    "ProcessMeter",
     "RawDestination",
     "RawSink",
     "RawSource",
     "ReadModel",
+    "SaysAsSent",
     "StreamPosition",
     "Webhook",
+    "WireMessage",
 ]
 
 
@@ -70,6 +73,25 @@ class CallContext(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_key: str
     deadline_s: float
     headers: Mapping[str, str]
+
+
+class WireMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A request in the words of a system. address: path and query; body: None where it has none."""
+
+    method: str
+    address: str
+    body: Any = None
+
+
+class SaysAsSent(Protocol):
+    """What a connector has, too, whose requests follow from a mapping."""
+
+    def as_sent(self, operation: str, request: Value, key: str) -> WireMessage:
+        """How it would send the request now; nothing is sent.
+
+        raises  BusinessFault, code mapping_error; PermanentFault for an operation that is not mapped
+        """
+        ...
 
 
 class Connector(Protocol):
@@ -235,6 +257,16 @@ class ProcessActions(Protocol):
         ...
 
 
+class ProcessMeter(Protocol):
+    """Counts what a process engine does; told in its event loop, so it must be quick."""
+
+    def started(self, process: str) -> None: ...
+
+    def ended(self, process: str, state: str, took_s: float) -> None:
+        """state: as processes.ProcessState, `parked` as well: it has left the engine for a person's desk."""
+        ...
+
+
 class ExceptionDesk(Protocol):
     async def report(self, records: Sequence[ExceptionRecord]) -> None: ...
 
@@ -252,4 +284,6 @@ class ReadModel(Protocol):
 
     async def counts(self) -> dict[str, int]: ...
 
-    async def trace(self, key: str) -> dict[str, Any]: ...
+    async def trace(self, key: str, plants: Collection[str] | None = None) -> dict[str, Any]:
+        """plants: whose rows are told; None: those of every plant."""
+        ...

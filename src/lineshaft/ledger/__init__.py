@@ -8,7 +8,8 @@ from lineshaft.ledger.corrections import Corrections
 from lineshaft.ledger.desk import Desk
 from lineshaft.ledger.eventlog import EventLog
 from lineshaft.ledger.exception_changes import ExceptionChanges
-from lineshaft.ledger.exception_rows import GROUPS, Chosen, ExceptionState
+from lineshaft.ledger.exception_lists import ExceptionLists
+from lineshaft.ledger.exception_rows import GROUPS
 from lineshaft.ledger.following import Document, Verdict
 from lineshaft.ledger.pauses import Pause, Pauses
 from lineshaft.ledger.reads import Reads
@@ -23,7 +24,6 @@ __all__ = [
     "AuditEntry",
     "AuditReport",
     "ChainHead",
-    "Chosen",
     "Claim",
     "Claims",
     "Corrections",
@@ -31,7 +31,7 @@ __all__ = [
     "Document",
     "EventLog",
     "ExceptionChanges",
-    "ExceptionState",
+    "ExceptionLists",
     "Fixed",
     "KeepFor",
     "Pause",

@@ -9,10 +9,12 @@ import msgspec
 from sqlalchemy import Connection, case, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from lineshaft.core.causes import cause_pattern
 from lineshaft.core.clock import Clock, rfc3339
+from lineshaft.core.exceptions import ExceptionState
 from lineshaft.core.ids import business_key
 from lineshaft.core.values import ExceptionRecord
-from lineshaft.ledger.exception_rows import REPEATED, Envelope, ExceptionState
+from lineshaft.ledger.exception_rows import REPEATED, Envelope
 from lineshaft.store import Store
 from lineshaft.store.schema import exceptions
 
@@ -48,12 +50,13 @@ class Desk:
             "state": ExceptionState.OPEN,
             "closed_at": "",
         }
+        cause = {"cause": record.cause, "pattern": cause_pattern(record.cause)}
         if record.ref:
             redriven = exceptions.c.redrive_ref == record.ref
-            changes = again | {"cause": record.cause, "owner": record.owner}
+            changes = again | cause | {"owner": record.owner}
             if connection.execute(update(exceptions).where(redriven).values(changes)).rowcount:
                 return
-        kept = _kept(record) | {"cause": record.cause, "ref": record.ref}
+        kept = _kept(record) | cause | {"ref": record.ref}
         which = "" if record.kind in REPEATED else record.ref
         if record.kind in REPEATED:
             its_own = exceptions.c.corrected == kept["payload"]

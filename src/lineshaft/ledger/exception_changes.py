@@ -7,17 +7,21 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, update
 
+from lineshaft.core.causes import cause_pattern
 from lineshaft.core.clock import Clock, rfc3339
 from lineshaft.core.errors import PermanentFault
+from lineshaft.core.exceptions import ExceptionState
 from lineshaft.core.values import Event
 from lineshaft.ledger.audit import Audit, AuditEntry
 from lineshaft.ledger.corrections import Carrier, carrier_of
-from lineshaft.ledger.exception_rows import REPEATED, ExceptionRow, ExceptionState
+from lineshaft.ledger.exception_rows import REPEATED, ExceptionRow
 from lineshaft.ledger.subscriptions.again import deliver_again, drop
 from lineshaft.store import Outbox, Store
 from lineshaft.store.schema import exceptions
 
 __all__ = ["ExceptionChanges"]
+
+_AT_ONCE = 500
 
 
 class ExceptionChanges:
@@ -77,6 +81,29 @@ class ExceptionChanges:
                 drop(connection, row.ref, at)
 
         await self._must(row, changes, entry, more)
+
+    async def assigned(self, ids: Sequence[str], to: str, *, by: str, reason: str) -> None:
+        """All or none. to: empty for nobody; those who have them already are not told again."""
+        column = exceptions.c.exception_id
+
+        def unit(connection: Connection) -> None:
+            for begins in range(0, len(ids), _AT_ONCE):
+                others = column.in_(ids[begins : begins + _AT_ONCE]) & (exceptions.c.assignee != to)
+                before = connection.execute(select(column, exceptions.c.assignee).where(others)).all()
+                connection.execute(update(exceptions).where(others).values(assignee=to))
+                entries = [
+                    AuditEntry(
+                        actor=by,
+                        action="exception.assigned",
+                        subject=row.exception_id,
+                        detail={"to": to, "from": row.assignee},
+                        reason=reason,
+                    )
+                    for row in before
+                ]
+                self._audit.append(connection, entries)
+
+        await self._store.write(unit)
 
     async def resolved(self, row: ExceptionRow, detail: str, *, by: str = "") -> None:
         """Nothing, where somebody else has noted it. by: the writer of the audit itself, if nobody else."""
@@ -138,7 +165,12 @@ def _absorb(connection: Connection, row: ExceptionRow, ref: str) -> None:
     connection.execute(
         update(exceptions)
         .where(ours)
-        .values(state=ExceptionState.OPEN, cause=cause, count=exceptions.c.count + int(count))
+        .values(
+            state=ExceptionState.OPEN,
+            cause=cause,
+            pattern=cause_pattern(cause),
+            count=exceptions.c.count + int(count),
+        )
     )
 
 

@@ -1,16 +1,17 @@
-"""Exceptions as they are kept, chosen, listed and counted."""
+"""Exceptions as they are kept, chosen and counted."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from enum import StrEnum
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from lineshaft.core.errors import PermanentFault
+from lineshaft.core.exceptions import NOBODY, Chosen, ExceptionState
 from lineshaft.core.values import Event, ExceptionKind
+from lineshaft.store import Store
 from lineshaft.store.rows import converter, plain
 from lineshaft.store.schema import exceptions
 
@@ -18,16 +19,15 @@ __all__ = [
     "GROUPS",
     "LIGHT",
     "REPEATED",
-    "Chosen",
     "Envelope",
     "ExceptionRow",
-    "ExceptionState",
     "choose",
+    "conditions",
+    "count_open",
     "groups",
-    "listed",
 ]
 
-GROUPS = ("cause", "owner", "plant", "kind")
+GROUPS = ("cause", "pattern", "owner", "assignee", "plant", "kind")
 _ID_LENGTH = 36
 _HEAVY = ("payload", "corrected", "envelope")
 LIGHT = [column for column in exceptions.columns if column.name not in _HEAVY]
@@ -44,15 +44,6 @@ REPEATED = frozenset(
 """What a device does again and again until somebody corrects it: one row, whichever message it was."""
 
 
-class ExceptionState(StrEnum):
-    """redriven: sent on its way again, and not known yet what became of it."""
-
-    OPEN = "open"
-    REDRIVEN = "redriven"
-    RESOLVED = "resolved"
-    DISCARDED = "discarded"
-
-
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a payload came in: the event without its data, or the topic of a device message, or neither."""
 
@@ -66,7 +57,9 @@ class ExceptionRow(msgspec.Struct, frozen=True, kw_only=True):
     plant: str
     source: str
     owner: str
+    assignee: str
     cause: str
+    pattern: str
     payload: bytes
     ref: str
     correlation_id: str
@@ -87,63 +80,77 @@ class ExceptionRow(msgspec.Struct, frozen=True, kw_only=True):
         return self.corrected if self.revision else self.payload
 
 
-class Chosen(msgspec.Struct, frozen=True, kw_only=True):
-    """Which exceptions: by id (or the beginning of one), or by all that is given here; state "": any.
-
-    source  a part of it
-    """
-
-    ids: Sequence[str] = ()
-    state: str = ExceptionState.OPEN
-    owner: str = ""
-    plant: str = ""
-    kind: str = ""
-    source: str = ""
-
-    def conditions(self) -> list[ColumnElement[bool]]:
-        given = {"state": self.state, "owner": self.owner, "plant": self.plant, "kind": self.kind}
-        found = [exceptions.c[name] == value for name, value in given.items() if value]
-        if self.source:
-            found.append(exceptions.c.source.contains(self.source, autoescape=True))
-        return found
-
-
 _ENVELOPE = msgspec.json.Decoder(Envelope)
 _EXCEPTION_OF = converter(ExceptionRow, strict=False)
+_IN_ORDER = (exceptions.c.first_at, exceptions.c.exception_id)
+_AT_ONCE = 500
+
+
+def conditions(chosen: Chosen) -> list[ColumnElement[bool]]:
+    """All but ids and the expected number."""
+    row = exceptions.c
+    exact = {
+        name: getattr(chosen, name) for name in ("state", "owner", "assignee", "pattern", "plant", "kind")
+    }
+    found = [row[name] == ("" if value == NOBODY else value) for name, value in exact.items() if value]
+    for name in ("source", "cause"):
+        if part := getattr(chosen, name):
+            found.append(row[name].icontains(part, autoescape=True))
+    if chosen.since:
+        found.append(row.last_at >= chosen.since)
+    if chosen.until:
+        found.append(row.last_at < chosen.until)
+    if chosen.plants is not None:
+        found.append(row.plant.in_(chosen.plants))
+    return found
 
 
 def choose(connection: Connection, chosen: Chosen) -> list[ExceptionRow]:
     """In the order in which they first happened.
 
-    raises  PermanentFault for an id that is not there, or the beginning of several
+    raises  PermanentFault for an id that is not there, or the beginning of several; where there are more or
+            fewer than expected
     """
-    asked = select(exceptions).order_by(exceptions.c.first_at, exceptions.c.exception_id)
-    if not chosen.ids:
-        return [_row(row) for row in connection.execute(asked.where(*chosen.conditions()))]
-    found = {}
+    found = _by_id(connection, chosen) if chosen.ids else _by_filters(connection, chosen)
+    if chosen.expect not in (None, len(found)):
+        raise PermanentFault(
+            f"{len(found)} exceptions are chosen by now, not {chosen.expect}: nothing was done",
+            code="not_as_shown",
+            hint="look at the list again, and decide then",
+        )
+    return found
+
+
+def _by_filters(connection: Connection, chosen: Chosen) -> list[ExceptionRow]:
+    asked = select(exceptions).where(*conditions(chosen)).order_by(*_IN_ORDER)
+    return [_row(row) for row in connection.execute(asked)]
+
+
+def _by_id(connection: Connection, chosen: Chosen) -> list[ExceptionRow]:
+    here = conditions(Chosen(state="", plants=chosen.plants))
+    column, found = exceptions.c.exception_id, dict[str, ExceptionRow]()
+    whole = [given for given in chosen.ids if len(given) == _ID_LENGTH]
+    for begins in range(0, len(whole), _AT_ONCE):
+        some = column.in_(whole[begins : begins + _AT_ONCE])
+        rows = connection.execute(select(exceptions).where(some, *here))
+        found |= {row.exception_id: _row(row) for row in rows}
     for given in chosen.ids:
-        column = exceptions.c.exception_id
-        whole = len(given) == _ID_LENGTH
-        named = column == given if whole else column.startswith(given, autoescape=True)
-        rows = connection.execute(asked.where(named).limit(2)).all()
-        if not given or not rows:
+        if given in found:
+            continue
+        named = column.startswith(given, autoescape=True)
+        alike = connection.execute(select(exceptions).where(named, *here).limit(2)).all()
+        if not given or not alike:
             raise PermanentFault(
                 f"there is no exception {given!r}",
                 code="no_such_exception",
                 hint="`lineshaft exceptions list --state all` names them all",
             )
-        if len(rows) > 1:
+        if len(alike) > 1:
             raise PermanentFault(
                 f"several exceptions begin with {given!r}", code="no_such_exception", hint="give the whole id"
             )
-        found[rows[0].exception_id] = _row(rows[0])
+        found[alike[0].exception_id] = _row(alike[0])
     return sorted(found.values(), key=lambda row: (row.first_at, row.exception_id))
-
-
-def listed(connection: Connection, chosen: Chosen, limit: int) -> list[dict[str, Any]]:
-    """Without payloads, the newest first."""
-    asked = select(*LIGHT).where(*chosen.conditions()).order_by(exceptions.c.last_at.desc()).limit(limit)
-    return [dict(row._mapping) for row in connection.execute(asked)]
 
 
 def groups(connection: Connection, chosen: Chosen, by: str) -> list[dict[str, Any]]:
@@ -157,11 +164,19 @@ def groups(connection: Connection, chosen: Chosen, by: str) -> list[dict[str, An
             func.min(exceptions.c.first_at).label("first_at"),
             func.max(exceptions.c.last_at).label("last_at"),
         )
-        .where(*chosen.conditions())
+        .where(*conditions(chosen))
         .group_by(column)
         .order_by(func.count().desc(), column)
     )
     return [dict(row._mapping) | {"seen": int(row.seen)} for row in connection.execute(asked)]
+
+
+async def count_open(store: Store, plants: Collection[str] | None) -> int:
+    """plants: whose; None: of all"""
+    asked = select(func.count()).select_from(exceptions).where(exceptions.c.state == ExceptionState.OPEN)
+    if plants is not None:
+        asked = asked.where(exceptions.c.plant.in_(plants))
+    return await store.read(lambda connection: connection.execute(asked).scalar_one())
 
 
 def _row(row: Any) -> ExceptionRow:

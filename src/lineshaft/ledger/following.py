@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, and_, or_, select
 
+from lineshaft.core.exceptions import ExceptionState
 from lineshaft.core.subscriptions import DeliveryState
 from lineshaft.core.values import OutcomeState
 from lineshaft.ledger.corrections import Carrier, carrier_of
-from lineshaft.ledger.exception_rows import ExceptionRow, ExceptionState
+from lineshaft.ledger.exception_rows import ExceptionRow
 from lineshaft.store.schema import calls, deliveries, events, exceptions, process_waits, processes, signals
 
 __all__ = ["Document", "Followed", "Verdict", "follow"]
@@ -76,7 +77,9 @@ def _found(
             instances = _instances(connection, processes.c.process_id == row.ref)
         case _:
             instances = _takers(connection, row.redrive_ref, started_by)
-    return _ended(connection, instances) if instances else _event(connection, row.redrive_ref, taken_in)
+    if not instances:
+        return _event(connection, row.redrive_ref, taken_in)
+    return _ended(connection, instances, row.exception_id)
 
 
 def _delivery(connection: Connection, delivery_id: str) -> Followed:
@@ -126,8 +129,11 @@ def _takers(
     return _instances(connection, and_(same, processes.c.finished_at != ""))
 
 
-def _ended(connection: Connection, instances: Sequence[Any]) -> Followed:
-    """Posted when each has ended, or waits for more and all that it asked for so far has its effect."""
+def _ended(connection: Connection, instances: Sequence[Any], exception_id: str) -> Followed:
+    """Posted when each has ended, or waits for more and all that it asked for so far has its effect.
+
+    exception_id  of the redrive: a process that parks again has the same one open, with its new cause
+    """
     stories = {instance.correlation_id for instance in instances}
     made = connection.execute(
         select(calls).where(calls.c.correlation_id.in_(stories)).order_by(calls.c.created_at)
@@ -141,11 +147,9 @@ def _ended(connection: Connection, instances: Sequence[Any]) -> Followed:
     for instance in instances:
         if instance.state == _PARKED:
             desk = _open_exception(connection, instance.process_id)
-            return Followed(
-                verdict=Verdict.FAILED,
-                detail=f"{_name(instance)} is parked: {instance.cause}{desk}",
-                documents=documents,
-            )
+            again = f"{_name(instance)} is parked: {instance.cause}{f' (exception {desk})' if desk else ''}"
+            detail = instance.cause if desk == exception_id else again
+            return Followed(verdict=Verdict.FAILED, detail=detail, documents=documents)
     settled = all(
         instance.finished_at or (instance.state == _WAITING and documents and effects_are_known)
         for instance in instances
@@ -162,9 +166,11 @@ def _name(instance: Any) -> str:
 
 
 def _open_exception(connection: Connection, process_id: str) -> str:
-    found = connection.execute(
-        select(exceptions.c.exception_id).where(
-            exceptions.c.ref == process_id, exceptions.c.state == ExceptionState.OPEN
-        )
-    ).scalar()
-    return f" (exception {found})" if found else ""
+    return (
+        connection.execute(
+            select(exceptions.c.exception_id).where(
+                exceptions.c.ref == process_id, exceptions.c.state == ExceptionState.OPEN
+            )
+        ).scalar()
+        or ""
+    )

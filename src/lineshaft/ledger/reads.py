@@ -6,8 +6,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
-from lineshaft.ledger.exception_rows import LIGHT, ExceptionState
+from lineshaft.core.exceptions import ExceptionState
+from lineshaft.ledger.exception_rows import LIGHT
 from lineshaft.ledger.trace import trace
+from lineshaft.ledger.trace_search import Plants
 from lineshaft.store import Store
 from lineshaft.store.schema import calls, events, exceptions, outbox, process_waits, processes
 
@@ -75,8 +77,8 @@ class Reads:
 
         return await self._store.read(question)
 
-    async def trace(self, key: str) -> dict[str, Any]:
-        return await self._store.read(lambda connection: trace(connection, key))
+    async def trace(self, key: str, plants: Plants = None) -> dict[str, Any]:
+        return await self._store.read(lambda connection: trace(connection, key, plants))
 
     async def _rows(self, question: Select[Any]) -> list[dict[str, Any]]:
         return await self._store.read(

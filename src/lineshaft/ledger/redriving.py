@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Connection, exists, select
 
 from lineshaft.core.errors import ContractViolation, LineshaftError, TransientFault
+from lineshaft.core.exceptions import Chosen, ExceptionState
 from lineshaft.core.ports import ProcessActions, RawDestination
 from lineshaft.core.subscriptions import DeliveryState
 from lineshaft.core.values import ExceptionKind
 from lineshaft.ledger.corrections import Carrier, Corrections, carrier_of
 from lineshaft.ledger.exception_changes import ExceptionChanges
-from lineshaft.ledger.exception_rows import Chosen, ExceptionRow, ExceptionState, choose
+from lineshaft.ledger.exception_rows import ExceptionRow, choose
 from lineshaft.ledger.following import Followed, Verdict, follow
 from lineshaft.store import Store
 from lineshaft.store.schema import deliveries, exceptions, processes

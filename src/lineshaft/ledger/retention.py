@@ -28,10 +28,10 @@ from sqlalchemy import (
 
 from lineshaft.contracts.event import EventContract
 from lineshaft.core.clock import Clock, rfc3339
+from lineshaft.core.exceptions import ExceptionState
 from lineshaft.core.subscriptions import DeliveryState
 from lineshaft.core.values import OutcomeState
 from lineshaft.ledger.eventlog import keys_in
-from lineshaft.ledger.exception_rows import ExceptionState
 from lineshaft.ledger.key_index import key_rows
 from lineshaft.store import Store
 from lineshaft.store.schema import (

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection
 
 from lineshaft.core.errors import ConfigError, LineshaftError, PermanentFault, TransientFault
+from lineshaft.core.exceptions import Chosen, ExceptionState
 from lineshaft.core.ids import fingerprint
 from lineshaft.core.ports import ProcessActions
 from lineshaft.ledger.audit import must_have_reason
 from lineshaft.ledger.audit_reads import audit_rows
 from lineshaft.ledger.corrections import Carrier, Corrections, carrier_of, what_parked, with_values
 from lineshaft.ledger.exception_changes import ExceptionChanges
-from lineshaft.ledger.exception_rows import Chosen, ExceptionRow, ExceptionState, choose, groups, listed
+from lineshaft.ledger.exception_lists import page_of
+from lineshaft.ledger.exception_rows import ExceptionRow, choose, groups
 from lineshaft.ledger.following import Document, Verdict
 from lineshaft.ledger.redriving import Redriving
 from lineshaft.store import Store
 
-__all__ = ["Fixed", "Redriven", "Workbench"]
+__all__ = ["Fixed", "Outcome", "Redriven", "Workbench"]
 
 _MOST_HISTORY = 200
+_AT_ONCE = 100
 
 
 class Fixed(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,8 +49,21 @@ class Redriven(msgspec.Struct, frozen=True, kw_only=True):
     documents: list[Document] = []
 
 
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """state: of the exception now; verdict, detail, documents: what became of its last redrive, if any."""
+
+    exception_id: str
+    state: ExceptionState
+    verdict: Verdict | None = None
+    detail: str = ""
+    documents: list[Document] = []
+
+
 class Workbench:
-    """All raise PermanentFault: code no_such_exception, not_open, reason_missing."""
+    """All raise PermanentFault: code no_such_exception, not_open, not_as_shown, reason_missing.
+
+    plants  of who asks: what is of others does not exist; None: of all
+    """
 
     def __init__(
         self,
@@ -64,14 +81,17 @@ class Workbench:
 
     async def listing(self, chosen: Chosen, limit: int) -> list[dict[str, Any]]:
         """Without payloads, the newest first."""
-        return await self._store.read(lambda connection: listed(connection, chosen, limit))
+        return await self._store.read(lambda connection: page_of(connection, chosen, "", limit).rows)
 
     async def group(self, chosen: Chosen, by: str) -> list[dict[str, Any]]:
         return await self._store.read(lambda connection: groups(connection, chosen, by))
 
-    async def show(self, exception_id: str) -> dict[str, Any]:
-        """Everything that is known of it, with what is wrong now, what was done, and the next step."""
-        (row,) = await self._rows(Chosen(ids=[exception_id]))
+    async def show(self, exception_id: str, *, plants: Collection[str] | None = None) -> dict[str, Any]:
+        """Everything that is known of it, with what is wrong now, what was done, and the next step.
+
+        form  of its payloads as they are shown: `json`, `text`, or of other bytes `hex`
+        """
+        (row,) = await self._rows(Chosen(ids=[exception_id], plants=plants))
         current = await self._current(row)
         findings = await self._findings(row, current)
         led_to = await self._redriving.outcomes([row.exception_id], 0.0, by="") if row.redrives else {}
@@ -82,7 +102,10 @@ class Workbench:
         plain: dict[str, Any] = msgspec.structs.asdict(row) | {
             "payload": _readable(row.payload if row.revision else current),
             "corrected": _readable(row.corrected) if row.revision else None,
+            "form": _form(current),
             "carrier": carrier_of(row),
+            "does": _does(row),
+            "obstacle": self._redriving.obstacle(row),
             "findings": findings,
             "led_to": led_to.get(row.exception_id),
             "history": await self._store.read(question),
@@ -99,6 +122,7 @@ class Workbench:
         by: str,
         reason: str,
         dry_run: bool = False,
+        plants: Collection[str] | None = None,
     ) -> Fixed:
         """Keep a corrected payload beside the original one, if it passes its contract.
 
@@ -107,7 +131,7 @@ class Workbench:
         """
         if not dry_run:
             must_have_reason(reason)
-        (row,) = await self._rows(Chosen(ids=[exception_id]))
+        (row,) = await self._rows(Chosen(ids=[exception_id], plants=plants))
         _must_be(row, ExceptionState.OPEN)
         if payload is None:
             payload = with_values(await self._current(row), values)
@@ -128,9 +152,31 @@ class Workbench:
         rows = await self._rows(chosen)
         for row in rows:
             _must_be(row, ExceptionState.OPEN, ExceptionState.REDRIVEN)
-        for row in rows:
-            await self._changes.discarded(row, by=by, reason=reason)
+        for begins in range(0, len(rows), _AT_ONCE):  # they share their commits
+            some = rows[begins : begins + _AT_ONCE]
+            await asyncio.gather(*(self._changes.discarded(row, by=by, reason=reason) for row in some))
         return [row.exception_id for row in rows]
+
+    async def assign(self, chosen: Chosen, to: str, *, by: str, reason: str) -> list[str]:
+        """Say who looks after them, whatever has become of them; to: empty for nobody. The ids."""
+        ids = [row.exception_id for row in await self._rows(chosen)]
+        await self._changes.assigned(ids, to, by=by, reason=reason)
+        return ids
+
+    async def outcomes(self, chosen: Chosen) -> list[Outcome]:
+        """How far each has come, and what became of it where it was redriven. Closes what has posted."""
+        rows = await self._rows(chosen)
+        redriven = [row.exception_id for row in rows if row.redrives]
+        found = await self._redriving.outcomes(redriven, 0.0, by="")
+        now = await self._rows(Chosen(ids=[row.exception_id for row in rows])) if rows else []
+        return [
+            Outcome(
+                exception_id=row.exception_id,
+                state=row.state,
+                **(msgspec.structs.asdict(found[row.exception_id]) if row.exception_id in found else {}),
+            )
+            for row in now
+        ]
 
     async def redrive(
         self, chosen: Chosen, *, by: str, reason: str, dry_run: bool = False, wait_s: float = 30.0
@@ -193,7 +239,7 @@ class Workbench:
         if obstacle := self._redriving.obstacle(row):
             return obstacle
         if findings:
-            return "correct the payload with `lineshaft exceptions fix`, then redrive it"
+            return "correct the payload, then redrive it"
         if row.revision:
             return "redrive it: the corrected payload passes its contract"
         return "mend what the cause says, then redrive it; or fix its payload; or discard it"
@@ -226,8 +272,19 @@ def _does(row: ExceptionRow) -> str:
 
 
 def _readable(payload: bytes) -> Any:
-    """JSON as what it says, anything else as text."""
-    try:
+    """JSON as what it says, text as it is, anything else as hex."""
+    form = _form(payload)
+    if form == "json":
         return msgspec.json.decode(payload)
+    return payload.decode() if form == "text" else payload.hex(" ")
+
+
+def _form(payload: bytes) -> str:
+    try:
+        msgspec.json.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return payload.decode(errors="replace")
+        try:
+            return "hex" if "\0" in payload.decode() else "text"
+        except UnicodeDecodeError:
+            return "hex"
+    return "json"

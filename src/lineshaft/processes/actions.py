@@ -27,7 +27,7 @@ from lineshaft.processes.refusals import NoSuchProcess, NotPossible, ReasonMissi
 from lineshaft.processes.rehearsal import rehearse
 from lineshaft.processes.waits import awaited_ends, deliver, end_of, row_of, start_row, tell_end
 from lineshaft.store import Store
-from lineshaft.store.schema import process_actions, process_steps, process_waits, processes
+from lineshaft.store.schema import EMPTY, process_actions, process_steps, process_waits, processes
 from lineshaft.store.statements import inserted, put
 
 __all__ = ["Action", "Actions", "Migration"]
@@ -341,10 +341,18 @@ class Actions:
         await self._act(action, _AT_REST, unit)
 
     async def migrate(
-        self, name: str, before: int, after: int, *, by: str, reason: str, dry_run: bool
+        self,
+        name: str,
+        before: int,
+        after: int,
+        *,
+        by: str,
+        reason: str,
+        dry_run: bool,
+        plants: Plants = None,
     ) -> list[Migration]:
         """Move the unfinished instances of a version to another, each after a replay that proves that its
-        recorded history fits. Those that do not fit stay, with the reason.
+        recorded history fits. Those that do not fit stay, with the reason. plants: whose; None: of all
 
         raises  ConfigError when the other version is not loaded
         """
@@ -352,7 +360,8 @@ class Actions:
         if target is None:
             raise ConfigError(f"{name} v{after} is not loaded", hint=self._loaded())
         report = []
-        for process_id in await self._store.read(lambda connection: _open_of(connection, name, before)):
+        theirs = partial(_open_of, name=name, version=before, plants=plants)
+        for process_id in await self._store.read(theirs):
             instance, steps = await self._store.read(partial(load, process_id=process_id))
             finding = await rehearse(target, instance, steps, self._zone)
             if not finding and not dry_run:
@@ -468,11 +477,14 @@ def _same(instance: Instance, before: Sequence[Step], now: Mapping[str, Step | N
 
 
 def _open_children(connection: Connection, process_id: str) -> list[str]:
-    children = (processes.c.parent_id == process_id) & processes.c.state.not_in(FINISHED)
-    return list(connection.execute(select(processes.c.process_id).where(children)).scalars())
+    children = (processes.c.parent_id == process_id) & (processes.c.parent_id != EMPTY)
+    still_open = processes.c.state.not_in(FINISHED)
+    return list(connection.execute(select(processes.c.process_id).where(children, still_open)).scalars())
 
 
-def _open_of(connection: Connection, name: str, version: int) -> list[str]:
+def _open_of(connection: Connection, name: str, version: int, plants: Plants) -> list[str]:
     theirs = (processes.c.type == name) & (processes.c.version == version)
+    if plants is not None:
+        theirs &= processes.c.plant.in_(sorted(plants))
     still_open = processes.c.state.not_in(FINISHED)
     return list(connection.execute(select(processes.c.process_id).where(theirs, still_open)).scalars())

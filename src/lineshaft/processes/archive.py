@@ -20,6 +20,7 @@ from lineshaft.store import Store
 from lineshaft.store.process_documents import ProcessDocument, packed, unpacked
 from lineshaft.store.rows import plain
 from lineshaft.store.schema import (
+    EMPTY,
     archived_processes,
     business_keys,
     process_actions,
@@ -99,7 +100,7 @@ def _is_over() -> ColumnElement[bool]:
     return and_(
         processes.c.state.in_(FINISHED),
         ~exists().where(other.c.process_id == processes.c.parent_id, is_open),
-        ~exists().where(other.c.parent_id == processes.c.process_id, other.c.parent_id != "", is_open),
+        ~exists().where(other.c.parent_id == processes.c.process_id, other.c.parent_id != EMPTY, is_open),
         ~exists().where(
             wait.event_type == ENDED,
             wait.key == processes.c.process_id,

@@ -27,6 +27,7 @@ from lineshaft.core.clock import Clock, rfc3339
 from lineshaft.core.errors import BusinessFault, LineshaftError, PermanentFault, TransientFault
 from lineshaft.core.ids import business_key
 from lineshaft.core.ports import CallPort
+from lineshaft.core.tracing import span
 from lineshaft.core.values import Command, Event, Origin, Value
 from lineshaft.processes.branch import CURRENT, Branch
 from lineshaft.processes.definition import ProcessDefinition
@@ -176,21 +177,19 @@ class Context:
             if corrected:
                 request = operation.request_schema.decode(corrected.encode())
         instance = self._instance
-        command = Command(
-            operation=operation.name,
-            request=request,
-            origin=Origin(
-                plant=instance.plant,
-                actor=self._definition.actor,
-                correlation_id=instance.correlation_id,
-                causation_id=f"{instance.process_id}/{path}",
-                traceparent=instance.traceparent,
-            ),
-            reopen=reopen,
-        )
         began = self._step(path, "call", operation.name, asked, earlier)
         try:
-            outcome = await self._calls.call(command)
+            with span(f"step {path}", instance.traceparent, operation=operation.name) as traceparent:
+                origin = Origin(
+                    plant=instance.plant,
+                    actor=self._definition.actor,
+                    correlation_id=instance.correlation_id,
+                    causation_id=f"{instance.process_id}/{path}",
+                    traceparent=traceparent,
+                )
+                outcome = await self._calls.call(
+                    Command(operation=operation.name, request=request, origin=origin, reopen=reopen)
+                )
         except TransientFault as fault:
             state = StepState.REOPENED if reopen else StepState.RETRYING
             retry_at = self._journal.retry_at(began, fault)

@@ -25,8 +25,8 @@ from lineshaft.core.errors import (
     PermanentFault,
     TransientFault,
 )
-from lineshaft.core.ports import CallPort
-from lineshaft.core.tracing import span
+from lineshaft.core.ports import CallPort, ProcessMeter
+from lineshaft.core.tracing import SpanKind, span, tell_span
 from lineshaft.core.values import Event, ExceptionKind, ExceptionRecord, Value
 from lineshaft.processes import journal, waits
 from lineshaft.processes.context import Context
@@ -58,6 +58,7 @@ class Engine:
 
     worker    name of this worker on its database
     on_events called when events were put into the outbox
+    meter     told of starts and ends, as soon as they are durable
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Engine:
         source: str,
         worker: str = "local",
         on_events: Callable[[], None] = lambda: None,
+        meter: ProcessMeter | None = None,
     ) -> None:
         self._store = store
         self._calls = calls
@@ -89,6 +91,7 @@ class Engine:
         self._source = source
         self._worker = worker
         self._on_events = on_events
+        self._meter = meter
         self._ready: asyncio.Queue[str] = asyncio.Queue()
         self._active: set[str] = set()
         self._again: set[str] = set()
@@ -115,29 +118,33 @@ class Engine:
         if event.plant != self._plant:
             return
         await self._room.wait()
-        for definition in self._started_by.get(event.type, ()):
-            await self._start(definition, event)
-        if event.type in self._awaited:
-            self._awaited[event.type].decode(event)
-            at = rfc3339(self._clock.now())
-            self.wake(
-                await self._store.write(
-                    lambda connection: waits.deliver(
-                        connection,
-                        event.id,
-                        event.type,
-                        event.subject,
-                        event.data.decode(),
-                        at,
-                        worker=self._worker,
-                    )
+        with span(f"event {event.type}", event.traceparent, kind=SpanKind.CONSUMER, event=event.id):
+            for definition in self._started_by.get(event.type, ()):
+                await self._start(definition, event)
+            if event.type in self._awaited:
+                await self._deliver(event)
+
+    async def _deliver(self, event: Event) -> None:
+        self._awaited[event.type].decode(event)
+        at = rfc3339(self._clock.now())
+        self.wake(
+            await self._store.write(
+                lambda connection: waits.deliver(
+                    connection,
+                    event.id,
+                    event.type,
+                    event.subject,
+                    event.data.decode(),
+                    at,
+                    worker=self._worker,
                 )
             )
+        )
 
     async def _start(self, definition: ProcessDefinition, event: Event) -> None:
         value = definition.input_schema.decode(event.data)
         key = definition.key(value)
-        with span(f"process {definition.name}", event.traceparent) as traceparent:
+        with span(f"start {definition.name}", key=key) as traceparent:
             instance = Instance(
                 process_id=definition.instance_id(key),
                 type=definition.name,
@@ -162,6 +169,8 @@ class Engine:
             self._starting.discard(instance.process_id)
         if begins:
             _LOG.debug("process.started", process=definition.name, key=key)
+            if self._meter is not None:
+                self._meter.started(definition.name)
         self.wake([instance.process_id])
 
     async def check_versions(self) -> None:
@@ -306,6 +315,8 @@ class Engine:
                 f"no process {instance.type} v{instance.version} is loaded", hint=f"loaded: {known}"
             )
             return await self._park(instance, Save(process_id, (), ()), _Parked(fault), instance.wanted)
+        if self._meter is not None and instance.parent_id and not steps:
+            self._meter.started(instance.type)
         context = Context(
             instance,
             steps,
@@ -434,6 +445,23 @@ class Engine:
         )
         self.wake(await self._store.write_together(journal.finish_together, finish))
         _LOG.debug("process.ended", process=instance.type, key=instance.business_key, state=state)
+        self._tell_end(instance, state, parked.fault.code if parked else "")
+
+    def _tell_end(self, instance: Instance, state: ProcessState, error: str) -> None:
+        began_s = datetime.fromisoformat(instance.started_at).timestamp()
+        ended_s = self._clock.now().timestamp()
+        if self._meter is not None:
+            self._meter.ended(instance.type, state, ended_s - began_s)
+        tell_span(
+            f"process {instance.type}",
+            instance.traceparent,
+            begin_s=began_s,
+            end_s=ended_s,
+            error=error,
+            state=state,
+            key=instance.business_key,
+            process=instance.process_id,
+        )
 
     async def _park(self, instance: Instance, save: Save, parked: _Parked, wanted: str) -> None:
         cause = str(parked.fault)

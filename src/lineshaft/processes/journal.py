@@ -36,7 +36,7 @@ from lineshaft.processes.waits import (
 )
 from lineshaft.store import Outbox
 from lineshaft.store.rows import plain
-from lineshaft.store.schema import archived_processes, process_actions, process_steps, processes
+from lineshaft.store.schema import EMPTY, archived_processes, process_actions, process_steps, processes
 from lineshaft.store.statements import change, inserted, present, put
 
 __all__ = [
@@ -195,7 +195,8 @@ def _stop_children(connection: Connection, finish: Finish) -> None:
     runs, table = processes.c.state == ProcessState.RUNNING, processes.c
     connection.execute(
         update(processes)
-        .where(table.parent_id == finish.save.process_id, table.wanted == "", table.state.not_in(FINISHED))
+        .where(table.parent_id == finish.save.process_id, table.parent_id != EMPTY)
+        .where(table.wanted == "", table.state.not_in(FINISHED))
         .values(
             wanted=_STOPPED[finish.state],
             state=case((runs, table.state), else_=ProcessState.RETRYING),

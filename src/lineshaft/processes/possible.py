@@ -12,15 +12,24 @@ from lineshaft.processes.records import FINISHED, ProcessState, StepState
 
 __all__ = ["Possible", "possible"]
 
-_WHY = ("--reason", "…")
+_WHY, _VALUE = ("--reason", "…"), ("--value", "@FILE")
 
 
 class Possible(msgspec.Struct, frozen=True, kw_only=True):
-    """command: to be completed at each `…`."""
+    """command  to be completed at each `…`
+    step     path of the one that it is about; empty: none
+    role     in which a decision is asked
+    value    it needs one
+    version  that instances can be moved to; 0: none
+    """
 
     action: str
     command: str
     effect: str
+    step: str = ""
+    role: str = ""
+    value: bool = False
+    version: int = 0
 
 
 def possible(shown: Mapping[str, Any], loaded: Mapping[str, Sequence[int]]) -> list[Possible]:
@@ -34,9 +43,14 @@ def possible(shown: Mapping[str, Any], loaded: Mapping[str, Sequence[int]]) -> l
     return [*moves, *_further(shown), *_ends(shown)]
 
 
-def _possible(action: str, shown: Mapping[str, Any], effect: str, *more: str) -> Possible:
+def _possible(
+    action: str, shown: Mapping[str, Any], effect: str, *more: str, step: str = "", role: str = ""
+) -> Possible:
     words = ["lineshaft", "processes", action, shown["process_id"], *more, *_WHY]
-    return Possible(action=action, command=shlex.join(words), effect=effect)
+    needs_value = "--value" in more
+    return Possible(
+        action=action, command=shlex.join(words), effect=effect, step=step, role=role, value=needs_value
+    )
 
 
 def _moves(shown: Mapping[str, Any], versions: Sequence[int]) -> Iterator[Possible]:
@@ -44,7 +58,7 @@ def _moves(shown: Mapping[str, Any], versions: Sequence[int]) -> Iterator[Possib
         words = ["lineshaft", "processes", "migrate", shown["type"]]
         words += ["--from", str(shown["version"]), "--to", str(version), "--dry-run"]
         effect = f"try whether v{version} fits: v{shown['version']} is not loaded"
-        yield Possible(action="migrate", command=shlex.join(words), effect=effect)
+        yield Possible(action="migrate", command=shlex.join(words), effect=effect, version=version)
 
 
 def _further(shown: Mapping[str, Any]) -> Iterator[Possible]:
@@ -52,12 +66,13 @@ def _further(shown: Mapping[str, Any]) -> Iterator[Possible]:
     if shown["state"] == ProcessState.PARKED:
         at = steps.get(shown["at_step"])
         if at is not None and at["kind"] == "call":
-            yield _possible("retry", shown, f"ask for {at['name']} again")
-            yield _possible("correct", shown, f"ask for {at['name']} with this request", "--value", "@FILE")
-            yield _possible("skip", shown, f"go on with this reply of {at['name']}", "--value", "@FILE")
+            name, path = at["name"], at["step"]
+            yield _possible("retry", shown, f"ask for {name} again", step=path)
+            yield _possible("correct", shown, f"ask for {name} with this request", *_VALUE, step=path)
+            yield _possible("skip", shown, f"go on with this reply of {name}", *_VALUE, step=path)
         else:
             yield _possible("retry", shown, "run on from its last step")
-            yield _possible("correct", shown, "run on with this input", "--value", "@FILE")
+            yield _possible("correct", shown, "run on with this input", *_VALUE)
         return
     if shown["state"] == ProcessState.RETRYING:
         yield _possible("retry", shown, "try again now, not later")
@@ -66,23 +81,24 @@ def _further(shown: Mapping[str, Any]) -> Iterator[Possible]:
 
 
 def _open(shown: Mapping[str, Any], step: Mapping[str, Any]) -> Iterator[Possible]:
-    where = ("--step", step["step"])
+    name, path = step["name"], step["step"]
+    where = ("--step", path)
     match step["kind"]:
         case "approval":
-            role = ("--role", step["name"])
-            yield _possible("approve", shown, f"say yes as {step['name']}", *role)
-            yield _possible("refuse", shown, f"say no as {step['name']}", *role)
+            for action, said in (("approve", "yes"), ("refuse", "no")):
+                effect = f"say {said} as {name}"
+                yield _possible(action, shown, effect, "--role", name, step=path, role=name)
         case "child":
             command = f"lineshaft processes show {step['key']}"
-            yield Possible(action="show", command=command, effect=f"see {step['name']}, which it waits for")
+            yield Possible(action="show", command=command, effect=f"see {name}, which it waits for")
         case "sleep":
-            yield _possible("skip", shown, "wake it now", *where)
+            yield _possible("skip", shown, "wake it now", *where, step=path)
         case "wait":
-            effect = f"go on as if this {step['name']} had come"
-            yield _possible("skip", shown, effect, *where, "--value", "@FILE")
+            effect = f"go on as if this {name} had come"
+            yield _possible("skip", shown, effect, *where, *_VALUE, step=path)
         case _ if step["state"] in (StepState.RETRYING, StepState.REOPENED):
-            effect = f"go on with this reply of {step['name']}"
-            yield _possible("skip", shown, effect, *where, "--value", "@FILE")
+            effect = f"go on with this reply of {name}"
+            yield _possible("skip", shown, effect, *where, *_VALUE, step=path)
 
 
 def _ends(shown: Mapping[str, Any]) -> Iterator[Possible]:

@@ -1,4 +1,4 @@
-"""Instances as people look at them: which there are, and everything about one."""
+"""An instance as people look at it: its facts in a line, and everything about one."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Table, exists, or_, select
+from sqlalchemy import Connection, Table, select
 
 from lineshaft.core.clock import rfc3339
 from lineshaft.core.ids import business_key
-from lineshaft.processes.lookup import Found, find, found_by_id
+from lineshaft.processes.lookup import Found, Plants, find, found_by_id
 from lineshaft.processes.possible import possible
 from lineshaft.processes.records import ENDED, FINISHED, ProcessState, StepState, in_order
 from lineshaft.store.process_documents import ProcessDocument, unpacked
 from lineshaft.store.rows import plain
 from lineshaft.store.schema import (
+    EMPTY,
     archived_processes,
-    business_keys,
     process_actions,
     process_steps,
     process_waits,
     processes,
 )
 
-__all__ = ["Asked", "listed", "shown"]
+__all__ = ["FACTS", "OPEN_STEPS", "facts_of", "shown", "waits_of"]
 
-_OPEN_STEPS = (StepState.WAITING, StepState.RETRYING, StepState.REOPENED)
+OPEN_STEPS = (StepState.WAITING, StepState.RETRYING, StepState.REOPENED)
 _FAR_AWAY = 4102444800.0
-_SHOWN = (
+FACTS = (
     "process_id",
     "type",
     "version",
@@ -51,68 +51,7 @@ _SHOWN = (
 )
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What is empty does not matter.
-
-    state        one of ProcessState, or `open`, or `finished`
-    owner        the desk that it is parked with
-    key          a business key, how it begins, or a key that what started it has
-    waiting_for  an event type, operation or role, or the key of an awaited event
-    """
-
-    state: str = ""
-    type: str = ""
-    owner: str = ""
-    key: str = ""
-    waiting_for: str = ""
-    limit: int = 50
-
-
-def listed(connection: Connection, asked: Asked, now: datetime) -> list[dict[str, Any]]:
-    """The newest first; not those in the archive."""
-    newest = (
-        select(processes)
-        .where(*_conditions(asked))
-        .order_by(processes.c.started_at.desc())
-        .limit(asked.limit)
-    )
-    rows = [plain(row) for row in connection.execute(newest)]
-    waits_for = _waits_for(connection, [row["process_id"] for row in rows if row["state"] not in FINISHED])
-    return [_facts(row, now) | {"waits_for": waits_for.get(row["process_id"], [])} for row in rows]
-
-
-def _conditions(asked: Asked) -> list[ColumnElement[bool]]:
-    table = processes.c
-    found: list[ColumnElement[bool]] = []
-    if asked.state == "open":
-        found.append(table.state.not_in(FINISHED))
-    elif asked.state == "finished":
-        found.append(table.state.in_(FINISHED))
-    elif asked.state:
-        found.append(table.state == asked.state)
-    if asked.type:
-        found.append(table.type == asked.type)
-    if asked.owner:
-        found.append((table.owner == asked.owner) & (table.state == ProcessState.PARKED))
-    if asked.key:
-        index = business_keys.c
-        mentioning = select(index.ref).where(index.key == asked.key, index.kind == "process")
-        begins = table.business_key.startswith(asked.key, autoescape=True)
-        found.append(or_(begins, table.process_id.in_(mentioning)))
-    if asked.waiting_for:
-        found.append(_waiting_for(asked.waiting_for))
-    return found
-
-
-def _waiting_for(what: str) -> ColumnElement[bool]:
-    step, wait, at = process_steps.c, process_waits.c, processes.c.process_id
-    return processes.c.state.not_in(FINISHED) & or_(
-        exists().where(step.process_id == at, step.name == what, step.state.in_(_OPEN_STEPS)),
-        exists().where(wait.process_id == at, wait.event_id == "", wait.key == what),
-    )
-
-
-def _waits_for(connection: Connection, process_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+def waits_of(connection: Connection, process_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     """Of each, the steps that have no outcome yet, in order."""
     steps, waits = process_steps.c, process_waits.c
     keys = {
@@ -124,7 +63,7 @@ def _waits_for(connection: Connection, process_ids: Sequence[str]) -> dict[str, 
         )
     }
     found: dict[str, list[dict[str, Any]]] = {}
-    open_steps = select(process_steps).where(steps.process_id.in_(process_ids), steps.state.in_(_OPEN_STEPS))
+    open_steps = select(process_steps).where(steps.process_id.in_(process_ids), steps.state.in_(OPEN_STEPS))
     for row in sorted(connection.execute(open_steps), key=lambda row: in_order(row.step)):
         asked = _said(row.input)
         found.setdefault(row.process_id, []).append(
@@ -141,12 +80,12 @@ def _waits_for(connection: Connection, process_ids: Sequence[str]) -> dict[str, 
     return found
 
 
-def _facts(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def facts_of(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """owner: the desk that it is parked with; next_try: when it goes on by itself; age_s: since its start."""
     wake_at = row["wake_at"]
     never = row["state"] in FINISHED or wake_at is None or wake_at >= _FAR_AWAY
     began = datetime.fromisoformat(row["started_at"])
-    return {name: row[name] for name in _SHOWN} | {
+    return {name: row[name] for name in FACTS} | {
         "owner": row["owner"] if row["state"] == ProcessState.PARKED else "",
         "next_try": "" if never else rfc3339(max(datetime.fromtimestamp(wake_at, UTC), now)),
         "age_s": round((now - began).total_seconds(), 3),
@@ -154,21 +93,29 @@ def _facts(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
 
 
 def shown(
-    connection: Connection, ref: str, now: datetime, loaded: Mapping[str, Sequence[int]]
+    connection: Connection,
+    ref: str,
+    now: datetime,
+    loaded: Mapping[str, Sequence[int]],
+    plants: Plants = None,
 ) -> dict[str, Any]:
-    """Everything that is known of one, whether it is live or archived.
+    """Everything that is known of one, whether it is live or archived; `key` of a step: what it waited for.
 
-    ref     as for lookup.find
-    loaded  the versions of each process that can run here
+    ref, plants  as for lookup.find
+    loaded       the versions of each process that can run here
     """
-    found = find(connection, ref)
+    found = find(connection, ref, plants)
     document = _document(connection, found)
-    told = _facts(document.process, now) | {
+    keys = {wait["step"]: wait["key"] for wait in document.waits}
+    told = facts_of(document.process, now) | {
         "archived": found.archived,
         "input": _said(document.process["input"]),
         "result": _said(document.process["result"]),
-        "waits_for": _waits_for(connection, [found.process_id]).get(found.process_id, []),
-        "steps": [_step(step) for step in sorted(document.steps, key=lambda step: in_order(step["step"]))],
+        "waits_for": waits_of(connection, [found.process_id]).get(found.process_id, []),
+        "steps": [
+            _step(step) | {"key": keys.get(step["step"], "")}
+            for step in sorted(document.steps, key=lambda step: in_order(step["step"]))
+        ],
         "actions": [
             {name: action[name] for name in ("at", "actor", "action", "step", "reason")}
             | {"detail": _detail(action["detail"])}
@@ -205,7 +152,9 @@ def _family(connection: Connection, document: ProcessDocument) -> dict[str, Any]
     Each may be archived: they are found by their ids alone.
     """
     process = document.process
-    children = select(processes.c.process_id).where(processes.c.parent_id == process["process_id"])
+    children = select(processes.c.process_id).where(
+        processes.c.parent_id == process["process_id"], processes.c.parent_id != EMPTY
+    )
     waits = process_waits.c
     waiting = select(waits.process_id).where(waits.event_type == ENDED, waits.key == process["process_id"])
     awaited = {wait["key"] for wait in document.waits if wait["event_type"] == ENDED}

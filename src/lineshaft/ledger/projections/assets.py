@@ -9,20 +9,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lineshaft.ledger.projections.folding import Fact, RowKey
+from lineshaft.ledger.projections.folding import Fact, Row, RowKey, latest
 from lineshaft.ledger.projections.told import Told
 
-__all__ = ["NAME", "TYPES_BEGIN", "facts", "ids_of"]
+__all__ = ["NAME", "TYPES_BEGIN", "columns_of", "facts", "ids_of"]
 
 NAME = "asset_status"
 TYPES_BEGIN = ("equipment.", "maintenance.")
 _FIELDS = ("equipment_id", "physical_asset_id")
 _OPEN_REQUEST = {"new", "screened", "converted"}
 _ENDED = {"Completed", "Cancelled", "Closed"}
+_EXECUTE = 6  # the state in which PackML equipment produces
 
 
 def ids_of(told: Told) -> list[str]:
     return list(dict.fromkeys(key for name in _FIELDS if (key := told.key(name))))
+
+
+def columns_of(row: Row) -> dict[str, str]:
+    """condition: the worst thing that stands open, else what the equipment does; empty: nothing is known."""
+    kinds = {slot.partition(":")[0] for slot in row.items}
+    state = (latest(row, "state") or {}).get("state")
+    does = "" if not state else "running" if state == _EXECUTE else "standing"
+    condition = next((kind for kind in ("downtime", "alarm") if kind in kinds), does)
+    return {
+        "condition": "down" if condition == "downtime" else condition,
+        "equipment_id": (latest(row, "ids") or {}).get("equipment_id", ""),
+    }
 
 
 def facts(told: Told) -> Iterator[Fact]:

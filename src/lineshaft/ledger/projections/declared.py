@@ -10,10 +10,17 @@ from sqlalchemy import Table
 
 from lineshaft.contracts.event import EventContract
 from lineshaft.core.values import EventClass
-from lineshaft.ledger.projections import assets, orders, quality, stock
+from lineshaft.ledger.projections import assets, orders, places, quality, stock
 from lineshaft.ledger.projections.folding import Fact, Row, RowKey, row_doc
 from lineshaft.ledger.projections.told import Told
-from lineshaft.store.schema import asset_status, order_status, quality_lots, quality_outcomes, stock_levels
+from lineshaft.store.schema import (
+    asset_status,
+    equipment_places,
+    order_status,
+    quality_lots,
+    quality_outcomes,
+    stock_levels,
+)
 
 __all__ = ["LAYOUTS", "Layout", "facts_of", "is_projected"]
 
@@ -37,7 +44,8 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
 
 LAYOUTS: Mapping[str, Layout] = {
     orders.NAME: Layout(table=order_status, columns=lambda row: {"state": orders.state_of(row)}),
-    assets.NAME: Layout(table=asset_status),
+    assets.NAME: Layout(table=asset_status, columns=assets.columns_of),
+    places.NAME: Layout(table=equipment_places),
     stock.NAME: Layout(table=stock_levels, key=("material_definition_id", "site")),
     quality.LOTS: Layout(table=quality_lots, columns=lambda row: {"state": quality.lot_state(row)}),
     quality.OUTCOMES: Layout(table=quality_outcomes, key=("id", "kind"), columns=quality.outcome_columns),
@@ -47,6 +55,7 @@ _TAKERS: tuple[tuple[frozenset[str], Callable[[Told], Iterable[Fact]]], ...] = (
     (orders.TYPES, orders.facts),
     (stock.TYPES, stock.facts),
     (quality.TYPES, quality.facts),
+    (places.TYPES, places.facts),
 )
 
 

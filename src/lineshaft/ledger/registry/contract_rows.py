@@ -16,6 +16,7 @@ __all__ = [
     "consumers",
     "delete_parties",
     "live_rows",
+    "live_versions",
     "party_row",
     "party_rows",
     "put_live",
@@ -35,6 +36,16 @@ def live_rows(connection: Connection, name: str = "", major: int | None = None) 
     if major is not None:
         asked = asked.where(contract_versions.c.major == major)
     return [_contract(row) for row in connection.execute(asked)]
+
+
+def live_versions(connection: Connection) -> dict[str, str]:
+    """By id of the contract, as contracts.entries has it; without their documents."""
+    row = contract_versions.c
+    asked = select(row.name, row.major, row.kind, row.version).where(row.live == 1)
+    return {
+        f"{found.name}.v{found.major}" if found.kind == Kind.EVENT else found.name: found.version
+        for found in connection.execute(asked)
+    }
 
 
 def put_live(connection: Connection, contracts: Collection[LiveContract]) -> None:

@@ -1,0 +1,126 @@
+"""Exceptions as screens read them: pages, groups by cause, and what to narrow them down by.
+
+Groups and choices are counted on an index alone, for states that keep few rows: open and redriven.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+from sqlalchemy import Connection, func, select, tuple_
+
+from lineshaft.core.exceptions import CauseGroup, Chosen, ExceptionChoices, ExceptionPage, ExceptionState
+from lineshaft.ledger.exception_rows import LIGHT, conditions
+from lineshaft.store import Store
+from lineshaft.store.schema import exceptions
+
+__all__ = ["ExceptionLists", "page_of"]
+
+_MOST_COUNTED = 5_000
+_BY = ("owner", "pattern", "kind", "assignee")
+
+
+class ExceptionLists:
+    """Implements console.screens.exceptions.ExceptionReads."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def page(self, chosen: Chosen, *, after: str = "", limit: int = 50) -> ExceptionPage:
+        """after: `next` of the page before"""
+        return await self._store.read(lambda connection: page_of(connection, chosen, after, limit))
+
+    async def count(self, chosen: Chosen) -> int:
+        asked = select(func.count()).select_from(exceptions).where(*conditions(chosen))
+        return await self._store.read(lambda connection: connection.execute(asked).scalar_one())
+
+    async def groups(self, chosen: Chosen) -> list[CauseGroup]:
+        """The largest first; of thousands of small ones not all."""
+        return await self._store.read(lambda connection: _groups(connection, chosen))
+
+    async def choices(self, plants: Collection[str] | None) -> ExceptionChoices:
+        """plants: as in Chosen"""
+        here = conditions(Chosen(plants=plants))
+
+        names = ("owner", "plant", "assignee")
+        asked = select(*(exceptions.c[name] for name in names)).where(*here).distinct()
+
+        def question(connection: Connection) -> ExceptionChoices:
+            found = connection.execute(asked).all()
+            kept = {f"{name}s": sorted({getattr(row, name) for row in found} - {""}) for name in names}
+            return ExceptionChoices(**kept)
+
+        return await self._store.read(question)
+
+
+def page_of(connection: Connection, chosen: Chosen, after: str, limit: int) -> ExceptionPage:
+    """Each state is read on its own, as the index begins with it."""
+    row, found = exceptions.c, list[Any]()
+    for state in [chosen.state] if chosen.state else ExceptionState:
+        asked = select(*LIGHT).where(*conditions(replace(chosen, state=state)))
+        if after:
+            last_at, _, exception_id = after.partition("~")
+            asked = asked.where(tuple_(row.last_at, row.exception_id) < tuple_(last_at, exception_id))
+        newest = asked.order_by(row.last_at.desc(), row.exception_id.desc()).limit(limit + 1)
+        found += connection.execute(newest)
+    found.sort(key=lambda each: (each.last_at, each.exception_id), reverse=True)
+    last = found[limit - 1] if len(found) > limit else None
+    return ExceptionPage(
+        rows=[dict(each._mapping) for each in found[:limit]],
+        next=f"{last.last_at}~{last.exception_id}" if last is not None else "",
+    )
+
+
+def _groups(connection: Connection, chosen: Chosen) -> list[CauseGroup]:
+    row, number = exceptions.c, func.count().label("exceptions")
+    asked = (
+        select(
+            *(row[name] for name in _BY),
+            number,
+            func.sum(row.count).label("seen"),
+            func.min(row.first_at).label("first_at"),
+            func.max(row.last_at).label("last_at"),
+            func.min(row.exception_id).label("sample"),
+        )
+        .where(*conditions(chosen))
+        .group_by(*(row[name] for name in _BY))
+        .order_by(number.desc())
+        .limit(_MOST_COUNTED)
+    )
+    parts: dict[tuple[str, str], list[Any]] = {}
+    for part in connection.execute(asked):
+        parts.setdefault((part.owner, part.pattern), []).append(part)
+    largest = sorted(parts.values(), key=lambda some: (-_total(some), some[0].owner, some[0].pattern))
+    samples = _samples(connection, [some[0].sample for some in largest])
+    return [_group(some, samples.get(some[0].sample)) for some in largest]
+
+
+def _samples(connection: Connection, ids: Sequence[str]) -> dict[str, Any]:
+    row = exceptions.c
+    asked = select(row.exception_id, row.cause, row.source).where(row.exception_id.in_(ids))
+    return {each.exception_id: each for each in connection.execute(asked)}
+
+
+def _group(parts: Sequence[Any], sample: Any) -> CauseGroup:
+    assignees: dict[str, int] = {}
+    for part in parts:
+        if part.assignee:
+            assignees[part.assignee] = assignees.get(part.assignee, 0) + part.exceptions
+    return CauseGroup(
+        owner=parts[0].owner,
+        pattern=parts[0].pattern,
+        cause=sample.cause if sample is not None else parts[0].pattern,
+        source=sample.source if sample is not None else "",
+        kinds=sorted({part.kind for part in parts}),
+        exceptions=_total(parts),
+        seen=sum(int(part.seen) for part in parts),
+        first_at=min(part.first_at for part in parts),
+        last_at=max(part.last_at for part in parts),
+        assignees=assignees,
+    )
+
+
+def _total(parts: Sequence[Any]) -> int:
+    return sum(part.exceptions for part in parts)
