@@ -7,11 +7,23 @@ import asyncio
 import msgspec
 import pytest
 
-from lineshaft.calls import BreakerState
+from lineshaft.calls import BreakerState, Door, System
 from lineshaft.calls.limits import Breaker, Limits
+from lineshaft.core.clock import SystemClock
 from lineshaft.core.errors import TransientFault
-from lineshaft.store import Store
-from tests.books import Ledgerman, booked, booking, refused_connection, unknown_material
+from lineshaft.ledger import Audit, Claims
+from lineshaft.store import Outbox, Store
+from tests.books import (
+    ACTOR,
+    PLANT,
+    Books,
+    Ledgerman,
+    answer_lost,
+    booked,
+    booking,
+    refused_connection,
+    unknown_material,
+)
 from tests.clocks import ManualClock
 
 from .conftest import QUICK, door_on
@@ -98,6 +110,34 @@ async def test_no_more_than_concurrency_are_under_way() -> None:
 
     await asyncio.gather(*(one() for _ in range(12)))
     assert most == 3
+
+
+async def test_who_had_to_wait_is_counted_and_who_is_under_way() -> None:
+    limits = Limits(rate_per_s=1e6, concurrency=2)
+
+    async def one() -> None:
+        async with limits:
+            assert limits.in_flight <= 2
+            await asyncio.sleep(0.01)
+
+    await asyncio.gather(*(one() for _ in range(4)))
+    assert limits.in_flight == 0
+    assert limits.waited >= 2
+    assert limits.waited_s >= 0.018
+
+
+async def test_requests_and_retries_of_a_system_are_counted(store: Store) -> None:
+    clock = SystemClock()
+    target = Ledgerman([refused_connection, answer_lost])
+    system = System("books", target, {"books": Books}, QUICK, clock)
+    claims = Claims(store, Outbox(store), Audit("node", clock), clock)
+    door = Door(
+        claims, [system], {ACTOR: frozenset(["books.post"])}, plant=PLANT, source="/test/NSP", clock=clock
+    )
+    await door.call(booking())
+    assert (target.sends, target.lookups) == (2, 1)
+    assert (system.tally.requests, system.tally.retries) == (3, 2)
+    assert (system.inside.calls, system.limits.in_flight) == (0, 0)
 
 
 async def test_a_cancelled_wait_gives_its_slot_back() -> None:

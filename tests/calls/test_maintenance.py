@@ -119,3 +119,18 @@ def test_a_pause_ends_by_itself_or_by_a_person_and_is_looked_at_again_meanwhile(
 def test_a_window_that_means_nothing_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(msgspec.ValidationError):
         windows(wrong)
+
+
+@pytest.mark.parametrize(
+    ("local", "window"),
+    [
+        ("2026-03-05T12:00", ("2026-03-07T22:00", "2026-03-08T02:00")),
+        ("2026-03-07T23:00", ("2026-03-07T22:00", "2026-03-08T02:00")),
+        ("2026-03-08T02:00", ("2026-03-14T22:00", "2026-03-15T02:00")),
+    ],
+)
+def test_the_window_that_is_open_or_comes_next_is_known(local: str, window: tuple[str, str]) -> None:
+    clock = ManualClock(datetime.fromisoformat(local).replace(tzinfo=BERLIN).astimezone(UTC))
+    found = Maintenance("erp", windows(SATURDAY), BERLIN, clock).window()
+    assert found == tuple(datetime.fromisoformat(text).replace(tzinfo=BERLIN) for text in window)
+    assert Maintenance("erp", [], BERLIN, clock).window() is None

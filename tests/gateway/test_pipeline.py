@@ -20,6 +20,7 @@ from lineshaft.core.errors import (
     TransientFault,
 )
 from lineshaft.core.requests import RequestNote
+from lineshaft.core.tracing import Span, taking_spans
 from lineshaft.gateway import exchange
 from lineshaft.gateway.pipeline import Gateway, make_gateway
 from lineshaft.gateway.policies import AccountPolicy, FieldRules
@@ -420,3 +421,44 @@ async def test_only_http_is_spoken() -> None:
 
     await gateway(route())({"type": "websocket"}, send, send)  # type: ignore[arg-type]
     assert told == [{"type": "websocket.close", "code": 1008}]
+
+
+async def test_every_answer_is_told_by_its_route_and_status() -> None:
+    told: list[tuple[str, str, int]] = []
+
+    async def page(_: Asked) -> Response:
+        return Response("page", media_type="text/html")
+
+    app = make_gateway(
+        [route(), route(page, path="/page", name="page", answer_media="text/html", permission=PUBLIC)],
+        Accounts(MES),
+        plant="leipzig",
+        on_answer=lambda method, name, status, took_s: told.append((method, name, status)),
+    )
+    for path in ("/api/v1/orders/1", "/api/v1/orders/1?plant=nowhere", "/page", "/made/up"):
+        await get(app, path)
+    assert told == [
+        ("GET", "order", 200),
+        ("GET", "order", 403),
+        ("GET", "page", 200),
+        ("none", "none", 404),
+    ]
+
+
+async def test_a_handler_goes_on_under_the_trace_of_its_caller() -> None:
+    parent = f"00-{'a' * 32}-{'b' * 16}-01"
+    taken: list[Span] = []
+    asked: list[str] = []
+
+    async def keep(given: Asked) -> Answer:
+        asked.append(given.traceparent)
+        return Answer(body={})
+
+    app = gateway(route(keep), route(keep, path="/quiet", name="quiet", noted=False), log=(log := Log()))
+    with taking_spans(taken.append):
+        await get(app, "/api/v1/orders/1", {**AS_MES, "traceparent": parent})
+        await get(app, "/quiet")
+    (told,) = taken
+    assert (told.name, told.parent) == ("GET /api/v1/orders/{id}", parent)
+    assert asked == [told.traceparent, ""]
+    assert [note.route for note in log.soon] == ["order"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import lineshaft.store
 from lineshaft.core.errors import ConfigError
 from lineshaft.store import Store
 from lineshaft.store.migrate import HEAD
-from lineshaft.store.schema import METADATA, calls
+from lineshaft.store.schema import METADATA, asset_status, calls, exceptions
 from tests.databases import Postgres
 from tests.rows import rows
 
@@ -100,6 +101,52 @@ async def test_rows_of_every_earlier_schema_are_kept(empty_url: str, engine: Eng
     store = Store.open(empty_url)
     (row,) = await rows(store, calls)
     assert (row["call_id"], row["state"], row["claimed_by"], row["attempts"]) == ("c", "posted", "", 0)
+    await store.close()
+    engine.dispose()
+
+
+async def test_exceptions_of_an_earlier_schema_get_their_pattern(empty_url: str, engine: Engine) -> None:
+    config = scripts()
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0012")
+        for number in range(3):
+            connection.execute(
+                text("insert into exceptions (exception_id, cause, state) values (:id, :cause, 'open')"),
+                {"id": str(number), "cause": f"unknown material M-{number}"},
+            )
+        connection.commit()
+    store = Store.open(empty_url)
+    found = await rows(store, exceptions)
+    assert [(row["pattern"], row["assignee"]) for row in found] == [("unknown material …", "")] * 3
+    await store.close()
+    engine.dispose()
+
+
+async def test_assets_of_an_earlier_schema_get_their_condition(empty_url: str, engine: Engine) -> None:
+    def said(value: object) -> object:
+        return {"/mes": [[0, "", "2026-01-01", "e1"], {}], "/iot": [[0, "", "2026-01-02", "e2"], value]}
+
+    ids = {"ids": said({"equipment_id": "FILLER", "physical_asset_id": "PUMP"})}
+    docs = {
+        "down": {"items": {"downtime:F:1": {}, "alarm:F:A": {}}, "registers": ids},
+        "running": {"registers": {"state": said({"state": 6})}},
+        "standing": {"registers": {"state": said({"state": 2})}, "items": {"order:P:1": {}}},
+        "": {},
+    }
+    config = scripts()
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0013")
+        for condition, doc in docs.items():
+            connection.execute(
+                text("insert into asset_status (id, plant, doc) values (:id, 'leipzig', :doc)"),
+                {"id": f"is {condition}", "doc": json.dumps(doc).encode()},
+            )
+        connection.commit()
+    store = Store.open(empty_url)
+    found = {row["id"]: (row["condition"], row["equipment_id"]) for row in await rows(store, asset_status)}
+    assert found == {f"is {each}": (each, "FILLER" if each == "down" else "") for each in docs}
     await store.close()
     engine.dispose()
 

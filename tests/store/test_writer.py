@@ -241,3 +241,11 @@ def test_loops_in_several_threads_and_one_that_ended_early_are_all_served(store_
         found = [threads.submit(asyncio.run, counted(number)) for number in range(4)]
         assert [each.result(30) for each in found] == [50 * number for number in range(4)]
     asyncio.run(store.close())
+
+
+async def test_each_commit_is_told_with_its_size_and_time(store: Store) -> None:
+    told: list[tuple[int, float]] = []
+    store.on_commit(lambda units, took_s: told.append((units, took_s)))
+    await asyncio.gather(*(store.write(adding(f"n{number}")) for number in range(20)))
+    assert sum(units for units, _ in told) == 20
+    assert all(0 < took_s < 60 for _, took_s in told)

@@ -16,6 +16,7 @@ from lineshaft.backbone.raw_sink import RawSink
 from lineshaft.backbone.server import NatsServer
 from lineshaft.backbone.server_config import MqttUser
 from lineshaft.backbone.server_state import credentials
+from lineshaft.backbone.stream_states import StreamState
 from lineshaft.backbone.streams import ADVISORIES, DEAD, MQTT_MESSAGES, RAW, SOURCES, stream_of
 from lineshaft.core.mqtt_packets import Will
 from lineshaft.core.mqtt_tls import MqttTls
@@ -43,6 +44,7 @@ __all__ = [
     "RawAgain",
     "RawSink",
     "Redelivery",
+    "StreamState",
     "Will",
     "credentials",
     "event_subject",

@@ -18,11 +18,13 @@ from lineshaft.backbone.raw_sink import RawSink
 from lineshaft.backbone.replay import replay
 from lineshaft.backbone.server import NatsServer
 from lineshaft.backbone.server_config import MqttUser
-from lineshaft.backbone.streams import DEAD, declare, streams
+from lineshaft.backbone.stream_states import StreamState, stream_states
+from lineshaft.backbone.streams import DEAD, MQTT_MESSAGES, RAW, SOURCES, declare, stream_of, streams
 from lineshaft.core.errors import LineshaftError
 from lineshaft.core.mqtt_packets import Will
 from lineshaft.core.mqtt_tls import MqttTls
 from lineshaft.core.ports import Health, HealthState
+from lineshaft.core.values import EventClass
 
 __all__ = ["Backbone"]
 
@@ -250,12 +252,21 @@ class Backbone:
         """All that are kept, the oldest first."""
         return [DeadLetterBox.read(each.headers, each.data) async for each in self.replay(DEAD)]
 
+    async def stream_states(self) -> list[StreamState]:
+        """Of our streams; with the consumers of those that events and device values go through.
+
+        raises  TransientFault
+        """
+        classes = [stream_of(each) for each in EventClass]
+        names = [*classes, DEAD, RAW, SOURCES, MQTT_MESSAGES]
+        return await stream_states(self.connection, names, [*classes, RAW, SOURCES])
+
     async def health(self) -> Health:
-        """Degraded: unreachable, or the server has thrown device traffic away since it started."""
+        """Degraded: the server has thrown device traffic away since it started."""
         try:
             latency_ms = await self.connection.round_trip_ms()
         except LineshaftError as fault:
-            return Health(state=HealthState.DEGRADED, detail=str(fault))
+            return Health(state=HealthState.STOPPED, detail=str(fault))
         notes = []
         if self.server is not None and self.server.restarts:
             notes.append(f"server restarted {self.server.restarts} times")

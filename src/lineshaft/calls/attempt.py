@@ -20,7 +20,7 @@ from lineshaft.core.errors import (
     TransientFault,
 )
 from lineshaft.core.ports import CallContext
-from lineshaft.core.tracing import trace_headers
+from lineshaft.core.tracing import SpanKind, span, trace_headers
 from lineshaft.core.values import Value
 
 __all__ = ["NOT_NOW", "Request"]
@@ -72,13 +72,6 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         may_send: Callable[[], bool] = lambda: True,
     ) -> Value | None:
         system, operation, deadline_s = self.system, self.operation, self.system.policy.deadline_s
-        context = CallContext(
-            call_id=self.call_id,
-            operation=operation.name,
-            idempotency_key=self.key,
-            deadline_s=deadline_s,
-            headers=trace_headers(),
-        )
         async with system.limits:
             system.maintenance.check()
             if not may_send():
@@ -88,9 +81,18 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
                     code="lease_lost",
                 )
             system.breaker.admit()
+            system.tally.requests += 1
             try:
-                async with asyncio.timeout(deadline_s + 1.0):  # the connector keeps the deadline
-                    reply = await method(context, self.value)
+                with span(f"{system.name} {operation.method}", kind=SpanKind.CLIENT, call=self.call_id):
+                    context = CallContext(
+                        call_id=self.call_id,
+                        operation=operation.name,
+                        idempotency_key=self.key,
+                        deadline_s=deadline_s,
+                        headers=trace_headers(),
+                    )
+                    async with asyncio.timeout(deadline_s + 1.0):  # the connector keeps the deadline
+                        reply = await method(context, self.value)
             except TimeoutError as error:
                 system.breaker.failed()
                 raise self._timed_out() from error

@@ -73,7 +73,8 @@ class Door:
         """See core.ports.CallPort."""
         system, operation = self._authorised(command)
         system.maintenance.check()
-        with span(f"call {operation.name}", command.origin.traceparent) as traceparent, system.inside:
+        named = f"call {operation.name}"
+        with span(named, command.origin.traceparent, system=system.name) as traceparent, system.inside:
             request = operation.request_schema.decode(msgspec.json.encode(command.request))
             if self._authority is not None and command.caller is not None:
                 self._authority.check_command(command.caller, operation, request, system.name)
@@ -138,5 +139,6 @@ class Door:
                 fault = transient
             if attempt == system.policy.attempts or fault.code in NOT_NOW:
                 raise fault
+            system.tally.retries += 1
             _LOG.info("call.retry", operation=operation.name, attempt=attempt, reason=fault.message)
             await backoff(system.policy, attempt, fault.retry_after_s)

@@ -119,6 +119,7 @@ class Effects:
             if attempt == system.policy.attempts or fault.code in NOT_NOW:
                 await self._not_posted(claim, state, attempt, fault)
                 raise fault
+            system.tally.retries += 1
             _LOG.info("call.retry", operation=operation.name, attempt=attempt, reason=fault.message)
             await backoff(system.policy, attempt, fault.retry_after_s)
 

@@ -42,6 +42,11 @@ class Breaker:
         opened_at = self._opened_at if self._opened_at is not None else -self._open_s
         return opened_at + self._open_s - self._clock.monotonic()
 
+    @property
+    def faults(self) -> int:
+        """Technical ones in a row."""
+        return self._failures
+
     def admit(self) -> None:
         """raises  TransientFault with the time to wait while the breaker is open"""
         if self._opened_at is None:
@@ -73,26 +78,38 @@ class Limits:
 
     rate_per_s    requests that may start in a second, evenly spaced
     concurrency   requests under way
+    in_flight     how many are now; waited, waited_s: how many had to wait since the start, and for how long
     """
 
     def __init__(self, *, rate_per_s: float, concurrency: int) -> None:
         self._interval_s = 1.0 / rate_per_s
         self._next_start = 0.0
         self._slots = asyncio.Semaphore(concurrency)
+        self.in_flight = 0
+        self.waited = 0
+        self.waited_s = 0.0
 
     async def __aenter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        asked, has_to_wait = loop.time(), self._slots.locked()
         await self._slots.acquire()
-        now = asyncio.get_running_loop().time()
+        now = loop.time()
         start = max(now, self._next_start)
         self._next_start = start + self._interval_s
         if start > now:
+            has_to_wait = True
             try:
                 await asyncio.sleep(start - now)
             except BaseException:
                 self._slots.release()
                 raise
+        if has_to_wait:
+            self.waited += 1
+            self.waited_s += loop.time() - asked
+        self.in_flight += 1
 
     async def __aexit__(self, *_: object) -> None:
+        self.in_flight -= 1
         self._slots.release()
 
 
@@ -101,25 +118,26 @@ class Inside:
 
     most         of them
     rate_per_s   at which they leave, at best
+    calls        that are inside now
     """
 
     def __init__(self, system: str, *, most: int, rate_per_s: float) -> None:
         self._system = system
         self._most = most
         self._rate_per_s = rate_per_s
-        self._calls = 0
+        self.calls = 0
 
     def __enter__(self) -> None:
         """raises  TransientFault when there are too many"""
-        if self._calls >= self._most:
-            lasts_s = min(max(self._calls / self._rate_per_s, 1.0), _MOST_BUSY_S)
+        if self.calls >= self._most:
+            lasts_s = min(max(self.calls / self._rate_per_s, 1.0), _MOST_BUSY_S)
             raise TransientFault(
-                f"{self._calls} calls wait for {self._system}: it takes no more for now",
+                f"{self.calls} calls wait for {self._system}: it takes no more for now",
                 code="busy",
                 hint="if this lasts, look at what slows it, or raise rate_per_s or concurrency in its policy",
                 retry_after_s=random.uniform(lasts_s / 2, lasts_s),  # noqa: S311
             )
-        self._calls += 1
+        self.calls += 1
 
     def __exit__(self, *_: object) -> None:
-        self._calls -= 1
+        self.calls -= 1

@@ -35,6 +35,11 @@ class Maintenance:
     def resume(self) -> None:
         self._pause = None
 
+    def window(self) -> tuple[datetime, datetime] | None:
+        """From when to when the one is that is open now, else the next; None where none is declared."""
+        now = self._clock.now()
+        return next((span for span in self._spans(now) if span[1] > now), None)
+
     def check(self) -> None:
         """raises  TransientFault while the system is not to be called, with the time to come back
 
@@ -56,13 +61,7 @@ class Maintenance:
 
     def _end_of_window(self, now: datetime) -> datetime:
         """`now` when no window is open; then it is known until when none will be."""
-        today = now.astimezone(self._zone).date()
-        spans = sorted(
-            span
-            for ahead in range(-2, 9)
-            for window in self._windows
-            if (span := window.on(today + timedelta(days=ahead), self._zone)) is not None
-        )
+        spans = self._spans(now)
         end = now
         for begins, ends in spans:
             if begins <= end:
@@ -70,6 +69,16 @@ class Maintenance:
         if end == now:
             self._open_until = min([begins for begins, _ in spans if begins > now], default=now + _AHEAD)
         return end
+
+    def _spans(self, now: datetime) -> list[tuple[datetime, datetime]]:
+        """Those of the days around now, by their beginning."""
+        today = now.astimezone(self._zone).date()
+        return sorted(
+            span
+            for ahead in range(-2, 9)
+            for window in self._windows
+            if (span := window.on(today + timedelta(days=ahead), self._zone)) is not None
+        )
 
     def _said(self, moment: datetime) -> str:
         return f"{moment.astimezone(self._zone):%Y-%m-%d %H:%M %Z}"

@@ -12,9 +12,19 @@ from lineshaft.core.call_policy import CallPolicy
 from lineshaft.core.clock import Clock
 from lineshaft.core.ports import Connector
 
-__all__ = ["System"]
+__all__ = ["System", "Tally"]
 
 _UTC = ZoneInfo("UTC")
+
+
+class Tally:
+    """Since the start: requests that a connector was handed, look-ups with them; calls that tried again."""
+
+    __slots__ = ("requests", "retries")
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.retries = 0
 
 
 class System:
@@ -37,6 +47,7 @@ class System:
         self.limits = Limits(rate_per_s=policy.rate_per_s, concurrency=policy.concurrency)
         self.inside = Inside(name, most=policy.waiting, rate_per_s=policy.rate_per_s)
         self.maintenance = Maintenance(name, policy.maintenance, zone, clock)
+        self.tally = Tally()
 
     def reads_back(self, operation: Operation) -> bool:
         return operation.name in self.connector.manifest.reads_back

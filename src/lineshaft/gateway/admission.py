@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from lineshaft.core.access import LOCAL, SOME, Authenticator, permits
+from lineshaft.core.access import LOCAL, SOME, Authenticator, Caller, permits
 from lineshaft.gateway.exchange import ANONYMOUS, Exchange, Served
 from lineshaft.gateway.limits import Limits
 from lineshaft.gateway.policies import UNLIMITED, Policies
@@ -43,12 +43,9 @@ class Admission:
         permission = served.permission or served.route.permission.format_map(exchange.path)
         names_any = served.permission is None and permission.endswith(SOME)  # by a part of the path
         if names_any or not permits(caller, permission):
-            raise Refusal(
-                HTTPStatus.FORBIDDEN,
-                f"{caller.name} may not {permission}",
-                code="not_permitted",
-                hint="it needs a role that allows it",
-            )
+            raise _not_permitted(caller, permission)
+        if served.route.also and not permits(caller, served.route.also):
+            raise _not_permitted(caller, served.route.also)
 
     def check_plant(self, exchange: Exchange, served: Served) -> None:
         """The node's plant, where the request names none. raises  Refusal, 403, 422"""
@@ -86,3 +83,12 @@ class Admission:
                 hint=f"ask again in {seconds} s",
                 headers={"Retry-After": str(seconds)},
             )
+
+
+def _not_permitted(caller: Caller, permission: str) -> Refusal:
+    return Refusal(
+        HTTPStatus.FORBIDDEN,
+        f"{caller.name} may not {permission}",
+        code="not_permitted",
+        hint="it needs a role that allows it",
+    )

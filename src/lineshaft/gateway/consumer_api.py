@@ -22,8 +22,7 @@ from lineshaft.contracts.consumer import (
     StockLevel,
 )
 from lineshaft.contracts.schema import PayloadSchema
-from lineshaft.core.access import ALL
-from lineshaft.core.clock import rfc3339
+from lineshaft.core.clock import moment_of, rfc3339
 from lineshaft.core.errors import ContractViolation, PermanentFault
 from lineshaft.core.values import Value
 from lineshaft.gateway.paging import (
@@ -139,20 +138,20 @@ class _ConsumerApi:
     async def orders(self, asked: Asked) -> Answer:
         state, after = asked.query.get("state", ""), place_of(asked.query, 2)
         found, more = await self._reads.orders(
-            _plants(asked), state=state, after=after, limit=limit_of(asked.query)
+            asked.plants, state=state, after=after, limit=limit_of(asked.query)
         )
         return await self._page(asked, Page[OrderStatus], found, more, "/api/v1/orders")
 
     async def order(self, asked: Asked) -> Answer:
         id = asked.path["id"]
-        found = await self._reads.order(id, _plants(asked), asked.plant)
+        found = await self._reads.order(id, asked.plants, asked.plant)
         if found is None:
             raise _nothing("order", id)
         return _one(asked, found, found.as_of)
 
     async def asset(self, asked: Asked) -> Answer:
         id = asked.path["id"]
-        found = await self._reads.asset(id, _plants(asked), asked.plant)
+        found = await self._reads.asset(id, asked.plants, asked.plant)
         if found is None:
             raise _nothing("asset", id)
         return _one(asked, found, found.as_of)
@@ -160,7 +159,7 @@ class _ConsumerApi:
     async def asset_events(self, asked: Asked) -> Answer:
         id, since = asked.path["id"], _moment(asked.query.get("since", ""))
         answer = await self._reads.asset_events(
-            id, _plants(asked), since=since, after=place_of(asked.query, 2), limit=limit_of(asked.query)
+            id, asked.plants, since=since, after=place_of(asked.query, 2), limit=limit_of(asked.query)
         )
         if answer is None:
             raise _nothing("asset", id)
@@ -176,7 +175,7 @@ class _ConsumerApi:
 
     async def _stock(self, asked: Asked, material: str, path: str) -> Answer:
         found, more = await self._reads.stock(
-            _plants(asked),
+            asked.plants,
             material=material,
             site=asked.query.get("site", ""),
             after=place_of(asked.query, 3),
@@ -188,7 +187,7 @@ class _ConsumerApi:
 
     async def lot(self, asked: Asked) -> Answer:
         lot = asked.path["lot"]
-        found = await self._reads.lot(lot, _plants(asked), asked.plant)
+        found = await self._reads.lot(lot, asked.plants, asked.plant)
         if found is None:
             raise _nothing("lot", lot)
         return _one(asked, found, found.as_of)
@@ -196,7 +195,7 @@ class _ConsumerApi:
     async def outcomes(self, asked: Asked) -> Answer:
         wanted = {name: asked.query.get(name, "") for name in ("kind", "state", "lot")}
         found, more = await self._reads.outcomes(
-            _plants(asked), **wanted, after=place_of(asked.query, 3), limit=limit_of(asked.query)
+            asked.plants, **wanted, after=place_of(asked.query, 3), limit=limit_of(asked.query)
         )
         return await self._page(asked, Page[QualityOutcome], found, more, "/api/v1/quality/outcomes")
 
@@ -220,21 +219,11 @@ def _without_age(value: Value) -> Value:
     return msgspec.structs.replace(value, **changes) if changes else value
 
 
-def _plants(asked: Asked) -> Plants:
-    """The one that was named, else all that the caller sees."""
-    if "plant" in asked.query:
-        return [asked.plant]
-    return None if ALL in asked.caller.plants else asked.caller.plants
-
-
 def _moment(text: str) -> str:
     if not text:
         return ""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
+    moment = moment_of(text)
+    if moment is None:
         raise ContractViolation(
             "the query breaks its contract",
             findings=[f"since: {text[:100]!r} is no time with an offset, such as 2026-03-02T06:00:00Z"],

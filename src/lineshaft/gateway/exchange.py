@@ -49,6 +49,7 @@ class Exchange:
 
     served   None until its route is found
     limits   headers that tell what is left of the caller's rate and quota
+    traceparent  of the request; its handler goes on under it
     version  to be named in the answer's media type; empty: none
     noted    the ledger has it already, or will have it from who goes on with it
     """
@@ -68,6 +69,7 @@ class Exchange:
         "scope",
         "served",
         "started",
+        "traceparent",
         "version",
     )
 
@@ -85,6 +87,7 @@ class Exchange:
         self.limits: tuple[Pair, ...] = ()
         self.claim: RequestClaim | None = None
         self.version = ""
+        self.traceparent = ""
         self.noted = False
 
     @property

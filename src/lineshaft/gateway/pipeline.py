@@ -8,8 +8,9 @@ ledger → secure headers
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
+from time import perf_counter
 
 import msgspec
 import structlog
@@ -20,6 +21,7 @@ from lineshaft.core.access import Authenticator, Refused
 from lineshaft.core.clock import Clock, SystemClock
 from lineshaft.core.errors import LineshaftError
 from lineshaft.core.requests import RequestClaims, RequestLog
+from lineshaft.core.tracing import SpanKind, span
 from lineshaft.gateway.admission import Admission
 from lineshaft.gateway.body import read_all
 from lineshaft.gateway.checking import header_texts, unreadable
@@ -36,10 +38,14 @@ from lineshaft.gateway.route import Answer, ApiRoute, Asked, Noting
 from lineshaft.gateway.route_table import RouteTable, Unreadable
 from lineshaft.gateway.secure_headers import SecureHeaders
 
-__all__ = ["Gateway", "make_gateway"]
+__all__ = ["Gateway", "OnAnswer", "make_gateway"]
 
 _LOG = structlog.get_logger("lineshaft.gateway")
 _CORRELATION = re.compile(r"[!-~]{1,200}")
+_NO_ROUTE = "none"
+
+OnAnswer = Callable[[str, str, int, float], None]
+"""Method, name of the route (`none`: there is no such), status, seconds from request to answer."""
 
 
 def make_gateway(
@@ -53,11 +59,13 @@ def make_gateway(
     quotas: Quotas | None = None,
     clock: Clock | None = None,
     tls: bool = False,
+    on_answer: OnAnswer | None = None,
 ) -> Gateway:
     """authenticator  None: everybody is LOCAL, as on a loopback address without an access file
     plant          that this node serves
     policies       of accounts; None: UNLIMITED for all
     claims         needed by idempotent routes
+    on_answer      told of every answer; of a page or stream when it begins
     raises         ValueError for routes that do not go together
     """
     clock = clock or SystemClock()
@@ -65,7 +73,16 @@ def make_gateway(
         raise ValueError("idempotent routes need claims on requests")
     admission = Admission(authenticator, policies, Limits(clock, quotas), plant)
     once = Once(claims, clock) if claims is not None else None
-    return Gateway(routes, admission, once, log, plant=plant, clock=clock, headers=SecureHeaders(tls=tls))
+    return Gateway(
+        routes,
+        admission,
+        once,
+        log,
+        plant=plant,
+        clock=clock,
+        headers=SecureHeaders(tls=tls),
+        on_answer=on_answer,
+    )
 
 
 class Gateway:
@@ -81,6 +98,7 @@ class Gateway:
         plant: str,
         clock: Clock,
         headers: SecureHeaders,
+        on_answer: OnAnswer | None = None,
     ) -> None:
         self.routes = tuple(routes)
         names = [route.name for route in routes]
@@ -93,6 +111,7 @@ class Gateway:
         self._plant = plant
         self._clock = clock
         self._secure = headers
+        self._on_answer = on_answer
         self._shown: dict[tuple[str, str], tuple[AccountPolicy, Shown | None]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -106,8 +125,10 @@ class Gateway:
         except Exception as error:
             answer = refusal(exchange, error)
         if isinstance(answer, Response):
+            self._tell(exchange, answer.status_code)
             await self._stream(exchange, answer, receive, send)
             return
+        self._tell(exchange, answer.status)
         await self._note(exchange, answer)
         headers = [
             *answer.headers,
@@ -124,10 +145,24 @@ class Gateway:
         if self._once is not None:
             await self._once.close()
 
+    def _tell(self, exchange: Exchange, status: int) -> None:
+        if self._on_answer is not None:
+            served, method = exchange.served, exchange.scope["method"]
+            route = served.route.name if served else _NO_ROUTE
+            self._on_answer(method if served else _NO_ROUTE, route, status, perf_counter() - exchange.started)
+
     async def _answer(self, exchange: Exchange, receive: Receive) -> Sent | Response:
         headers = exchange.headers = header_texts(exchange.scope["headers"])
         served = self._match(exchange)
-        route, checks = served.route, served.checks
+        route = served.route
+        if not route.noted:
+            return await self._governed(exchange, served, receive)
+        given = headers.get("traceparent", "")
+        with span(f"{route.method} {route.path}", given, kind=SpanKind.SERVER) as exchange.traceparent:
+            return await self._governed(exchange, served, receive)
+
+    async def _governed(self, exchange: Exchange, served: Served, receive: Receive) -> Sent | Response:
+        headers, route, checks = exchange.headers, served.route, served.checks
         if (correlation_id := headers.get("x-correlation-id")) is not None:
             if not _CORRELATION.fullmatch(correlation_id):
                 raise unreadable("X-Correlation-ID is not 1 to 200 printable ASCII characters")
@@ -212,7 +247,7 @@ class Gateway:
             plant=exchange.plant,
             correlation_id=exchange.correlation_id,
             request_id=exchange.request_id,
-            traceparent=exchange.headers.get("traceparent", ""),
+            traceparent=exchange.traceparent,
             address=exchange.address,
             note=self._noting(exchange, served),
             **({"shown": shown} if shown else {}),
@@ -277,7 +312,7 @@ class Gateway:
         served = exchange.served
         if self._log is None or served is None or exchange.noted:
             return
-        if served.route.is_public and not served.changes:
+        if (served.route.is_public and not served.changes) or not served.route.noted:
             return
         if sent.status == HTTPStatus.TOO_MANY_REQUESTS and exchange.caller is ANONYMOUS:
             return

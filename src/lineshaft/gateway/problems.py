@@ -25,6 +25,7 @@ RETRY_AFTER_S = 5.0
 
 _STATUS = {
     "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "impossible_pause": HTTPStatus.UNPROCESSABLE_ENTITY,
     "no_cloudevent": HTTPStatus.BAD_REQUEST,
     "no_system": HTTPStatus.NOT_FOUND,
     "not_authorised": HTTPStatus.FORBIDDEN,

@@ -46,6 +46,10 @@ class StartableProcess(Protocol):
 class Instances(Protocol):
     """As app.steering has them; ref is an id or a business key, or how one of both begins."""
 
+    def of_plants(self, plants: Collection[str] | None) -> Instances:
+        """The same for who sees these plants: those of others do not exist; None: all do."""
+        ...
+
     async def of_process(self, name: str, state: str, limit: int) -> list[Told]: ...
 
     async def show(self, ref: str) -> Told: ...
@@ -208,15 +212,16 @@ class _ProcessApi:
 
     async def _listed(self, asked: Asked) -> Answer:
         state, limit = asked.query.get("state", "open"), int(asked.query.get("limit", "50"))
-        return Answer(body=await self._instances.of_process(self._process.name, state, limit))
+        theirs = self._instances.of_plants(asked.plants)
+        return Answer(body=await theirs.of_process(self._process.name, state, limit))
 
     async def _shown(self, asked: Asked) -> Answer:
-        return Answer(body=await self._ours(asked.path["ref"]))
+        return Answer(body=await self._ours(asked))
 
     async def _decided(self, asked: Asked) -> Answer:
         body = msgspec.json.decode(asked.body, type=Decide)
         check_role(asked.caller, body.role)
-        found = await self._ours(asked.path["ref"])
+        found = await self._ours(asked)
         told = await self._instances.decide(
             found["process_id"],
             approved=body.decision == "approve",
@@ -227,9 +232,10 @@ class _ProcessApi:
         )
         return Answer(body=told, ref=told["process_id"])
 
-    async def _ours(self, ref: str) -> Told:
+    async def _ours(self, asked: Asked) -> Told:
         """raises  PermanentFault for one of another process, as if there were none; what `show` raises"""
-        found = await self._instances.show(ref)
+        ref = asked.path["ref"]
+        found = await self._instances.of_plants(asked.plants).show(ref)
         if found["type"] != self._process.name:
             raise PermanentFault(f"there is no {self._process.name} {ref!r}", code="no_such_process")
         return found

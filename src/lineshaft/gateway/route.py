@@ -6,14 +6,14 @@ matrix. A route cannot be made without saying who may use it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 import msgspec
 from starlette.responses import Response
 
-from lineshaft.core.access import Caller
+from lineshaft.core.access import ALL, Caller
 from lineshaft.core.requests import RequestNote
 
 __all__ = ["PUBLIC", "Answer", "ApiRoute", "Asked", "Noting", "Parameter", "Retiring", "path_parameters"]
@@ -57,6 +57,14 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     shown: Callable[[Any], Any] = _all_of_it
     note: Noting | None = None
 
+    @property
+    def plants(self) -> Collection[str] | None:
+        """Whose rows come out of a route of any plant: of the one that was named, else of all that the caller
+        sees; None: of every one."""
+        if "plant" in self.query:
+            return [self.plant]
+        return None if ALL in self.caller.plants else self.caller.plants
+
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """body: a value to be sent as JSON; ref: id of the call, process or event that came of it.
@@ -96,6 +104,7 @@ class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
     """path         as in OpenAPI: `/api/v1/orders/{id}/status`; `{key:path}` takes slashes, too
     name          operationId, unique
     permission    `<verb>:<object>`, with path parameters in braces, or PUBLIC
+    also          another one that the caller needs, too; without parameters
     handler       raises from the tree in core.errors, which becomes problem details
     request       JSON Schema of the body; None: it takes none, or what `media` says
     media         media types of the body; none: any
@@ -107,6 +116,7 @@ class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
     any_plant     its rows have plants, and those of all that the caller sees come out; without, it is about
                   the node's plant, and the query can name no other
     timeout_s     that the handler may take, where that is more than its accounts have; 0: what they have
+    noted         the ledger keeps who asked, and traces show it; False for what machines ask all the time
     version       `v1`, or with the minor that is served `v1.2`; empty: not versioned
     """
 
@@ -116,6 +126,7 @@ class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     permission: str
     handler: Callable[[Asked], Awaitable[Answer | Response]]
+    also: str = ""
     tag: str = ""
     parameters: Sequence[Parameter] = ()
     request: Mapping[str, Any] | None = None
@@ -127,6 +138,7 @@ class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
     idempotent: bool = False
     any_plant: bool = False
     timeout_s: float = 0.0
+    noted: bool = True
     version: str = ""
     retiring: Retiring | None = None
 
