@@ -1,6 +1,6 @@
 # Needs make and Python 3.11 or newer with pip. `make setup PYTHON=/path/to/python3` chooses the interpreter.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench soak clean
+.PHONY: help setup demo test check bench soak screenshots clean
 
 BIN := .venv/bin
 STAMP := .venv/.set-up
@@ -43,6 +43,9 @@ soak: setup ## Disturb scenario S2 on both databases for 30 minutes, or SOAK_SEC
 	  $(BIN)/lineshaft chaos --seconds $$(($(SOAK_SECONDS) / 2)) --seed $(SOAK_SEED) --db $$db || exit 1; \
 	done
 	SOAK_HOURS=24 SOAK_SEED=$(SOAK_SEED) $(BIN)/pytest tests/app/test_telemetry_child.py
+
+screenshots: setup ## Take docs/screens anew from a plant that plays S2; needs a Chromium
+	@$(BIN)/python -m estate.screens docs/screens
 
 clean: ## Remove the environment and what tools left behind; the ERP cache stays
 	rm -rf .venv .venv-bootstrap .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist

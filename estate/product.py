@@ -10,8 +10,9 @@ import secrets
 import signal
 import sys
 from asyncio.subprocess import Process
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import yaml
@@ -21,9 +22,10 @@ from lineshaft.app.node_address import NodeAddress
 from lineshaft.backbone.server_state import free_port
 from lineshaft.core.errors import TransientFault
 
-__all__ = ["Product"]
+__all__ = ["PROCESSES", "Product"]
 
 _PLANT_FILES = Path(__file__).parent / "plants" / "leipzig"
+PROCESSES = ("corrective_maintenance", "classify_downtime")
 _START_S = 120.0
 _PR_SET_PDEATHSIG = 1
 
@@ -32,6 +34,9 @@ class Product:
     """folder       holds `lineshaft.yaml` and the data
     tags, rules  files: a name of the example plant's, or a path
     deadlines_s  for one attempt, by system; else 20 s for ERP, 5 s for the others
+    access       what the access file says; None: whoever is on this machine may do everything
+    processes    as in the settings
+    systems      as in the settings, beside those of the plant
 
     Its ports stay the same over restarts.
     """
@@ -46,8 +51,14 @@ class Product:
         console_port: int = 0,
         mqtt_port: int = 0,
         deadlines_s: Mapping[str, float] | None = None,
+        access: Mapping[str, Any] | None = None,
+        processes: Sequence[str] = PROCESSES,
+        systems: Mapping[str, Any] | None = None,
     ) -> None:
         self.folder = folder
+        self.access = access
+        self.processes = list(processes)
+        self.systems = systems or {}
         self.deadlines_s = dict(deadlines_s or {})
         self.tags = tags
         self.rules = rules
@@ -131,13 +142,16 @@ class Product:
                 "mqtt_password": self._secret("mqtt_password", self.mqtt_password),
             },
             "console": {"port": self.console_port},
-            "systems": systems,
+            "systems": {**systems, **self.systems},
             "telemetry": {
                 "tags": str(_PLANT_FILES / self.tags),
                 "rules": str(_PLANT_FILES / self.rules),
             },
-            "processes": ["corrective_maintenance", "classify_downtime"],
+            "processes": self.processes,
         }
+        if self.access is not None:
+            settings["access"] = "access.yaml"
+            (self.folder / "access.yaml").write_text(yaml.safe_dump(dict(self.access), sort_keys=False))
         self.settings_path.write_text(yaml.safe_dump(settings, sort_keys=False))
 
     def _secret(self, name: str, value: str) -> str:

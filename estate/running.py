@@ -13,8 +13,9 @@ from estate.erp.books import Books
 from estate.erp.server import TrytonServer
 from estate.machines.mqtt_device import FillerDevice
 from estate.machines.sparkplug_filler import SparkplugFiller
+from estate.people import give_credentials
 from estate.plant import MACHINES, Machine
-from estate.product import Product
+from estate.product import PROCESSES, Product
 from estate.systems.cmms import CmmsSystem
 from estate.systems.inventory import InventorySystem
 from estate.systems.mes import MesSystem
@@ -39,6 +40,9 @@ class RunningEstate:
     sparkplug   the filler speaks Sparkplug B instead of JSON
     machines    those that CMMS and MES know; tags, rules: the files that fit them
     between     what stands between the product and a system: of its name and address, the address to be told
+    access      of the product, see Product; its accounts get credentials, their keys are in `keys`
+    processes, systems   as in the settings, beside those of the plant
+    is_noted    as the run that `lineshaft trace` looks into
     """
 
     def __init__(
@@ -57,10 +61,15 @@ class RunningEstate:
         rules: str = "rules.yaml",
         deadlines_s: Mapping[str, float] | None = None,
         between: Callable[[str, str], Awaitable[str]] | None = None,
+        access: Mapping[str, Any] | None = None,
+        processes: Sequence[str] = (),
+        systems: Mapping[str, Any] | None = None,
+        is_noted: bool = True,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.folder = folder
         self._between = between
+        self._is_noted = is_noted
         self._say = say
         self._stack = AsyncExitStack()
         self.product = Product(
@@ -71,7 +80,11 @@ class RunningEstate:
             console_port=console_port,
             mqtt_port=mqtt_port,
             deadlines_s=deadlines_s,
+            access=access,
+            processes=[*PROCESSES, *processes],
+            systems=systems,
         )
+        self.keys: dict[str, str] = {}
         target = WebhookTarget(
             url=f"{self.product.url}/webhooks/cmms/order-completed",
             secret=self.product.webhook_secret,
@@ -118,7 +131,11 @@ class RunningEstate:
             await self._stack.enter_async_context(system)
         urls = {name: await self._told(name, system.url) for name, system in systems.items()}
         self.product.write_settings(await self._told("erp", self.erp.url), self.erp.key, urls)
-        note_last_run(self.product.settings_path)
+        if self._is_noted:
+            note_last_run(self.product.settings_path)
+        if self.product.access is not None:
+            accounts = self.product.access["accounts"]
+            self.keys = await give_credentials(self.product.settings_path, accounts)
         await self.product.start()
         self._stack.push_async_callback(self.product.stop)
         self.store = Store.open(self.product.store_url or f"sqlite:///{self.product.data_dir}/lineshaft.db")

@@ -208,6 +208,31 @@ async def test_without_a_node_everything_but_a_redrive_works(folder: Path) -> No
     assert (left["exception_id"], left["state"]) == (one, "open")
 
 
+async def test_exceptions_are_given_to_somebody(folder: Path) -> None:
+    async with desk_of(folder) as desk:
+        await desk.report([dead_event(1), dead_event(2)])
+    one, two = [row["exception_id"] for row in await told(folder, "exceptions", "list")]
+    assert "1 exception(s) assigned to ben" in await lineshaft(
+        folder, "exceptions", "assign", one, "--to", "ben"
+    )
+    assert (await told(folder, "exceptions", "list", "--assignee", "ben"))[0]["exception_id"] == one
+    assert (await told(folder, "exceptions", "list", "--assignee", "-"))[0]["exception_id"] == two
+    assert "ben" in await lineshaft(folder, "exceptions", "show", one)
+    groups = await told(folder, "exceptions", "list", "--by", "assignee")
+    assert {row["assignee"]: row["exceptions"] for row in groups} == {"": 1, "ben": 1}
+    given = await told(folder, "exceptions", "assign", "--all", "--to", "", "--reason", "on leave")
+    assert (sorted(given["assigned"]), given["to"]) == (sorted([one, two]), "")
+    (entry, first) = await told(folder, "audit", "list", "--action", "exception.assigned")
+    assert (entry["subject"], entry["reason"], first["detail"]["to"]) == (one, "on leave", "ben")
+    access = {"accounts": {"anna": {"kind": "person", "roles": ["operator"], "plants": "*"}}}
+    (folder / "access.yaml").write_text(yaml.safe_dump(access))
+    with (folder / "lineshaft.yaml").open("a") as settings:
+        settings.write("access: access.yaml\n")
+    said = await lineshaft(folder, "exceptions", "assign", one, "--to", "ann", gives=1)
+    assert "did you mean 'anna'?" in said
+    assert "assigned to anna" in await lineshaft(folder, "exceptions", "assign", one, "--to", "anna")
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [

@@ -58,6 +58,12 @@ async def test_a_node_runs_on_an_external_server(tmp_path: Path) -> None:
                 assert answer.status == 200
             async with session.get(address.console) as page:
                 assert "Backbone" in await page.text()
+            async with session.get(f"{address.console}/systems") as page:
+                systems = await page.text()
+                for shown in ("LS_OPERATIONAL", "ledger", "SQLite", "none waits"):
+                    assert shown in systems, shown
+            async with session.get(f"{address.console}/plants") as page:
+                assert "this node" in await page.text()
         assert not (tmp_path / "data" / "nats").exists()
         stop.set()
         await node
@@ -97,7 +103,7 @@ async def test_a_part_that_does_not_start_is_told_to_people(tmp_path: Path) -> N
             await asyncio.sleep(0.1)
         page = ""
         while "the process has ended" not in page:
-            async with session.get(address.console) as shown:
+            async with session.get(f"{address.console}/systems") as shown:
                 page = await shown.text()
             await asyncio.sleep(0.1)
     stop.set()

@@ -37,6 +37,10 @@ class Api:
         async with self._session.get(f"/api/processes{path}") as answer:
             return await self._body(answer, status)
 
+    async def page(self, query: str) -> tuple[Any, Any]:
+        async with self._session.get(f"/api/processes{query}") as answer:
+            return await self._body(answer, 200), answer.links
+
     async def post(self, path: str, body: Any = WHY, status: int = 200) -> Any:
         async with self._session.post(f"/api/processes{path}", json=body) as answer:
             return await self._body(answer, status)
@@ -78,8 +82,20 @@ async def test_they_are_listed_as_asked(api: Api) -> None:
     assert sorted(row["business_key"] for row in await api.get()) == ["ask/r1", "pay/r1"]
     assert [row["state"] for row in await api.get("?state=parked&owner=controlling")] == ["parked"]
     assert [row["type"] for row in await api.get("?state=all&waiting_for=r1-ext&limit=5")] == ["asking"]
+    assert await api.get("?plant=leipzig") == []
     refused = await api.get("?stat=parked&limit=many&state=lost", 422)
     assert {finding.split(":")[0] for finding in refused["errors"]} == {"stat", "state", "limit"}
+
+
+async def test_a_page_says_where_the_next_one_is(api: Api) -> None:
+    found, following = [], "?state=open&limit=1"
+    while following:
+        page, links = await api.page(following)
+        found += [row["business_key"] for row in page]
+        following = links["next"]["url"].query_string if "next" in links else ""
+        following = f"?{following}" if following else ""
+    assert sorted(found) == ["ask/r1", "pay/r1"]
+    assert "after" in (await api.get("?after=nowhere", 422))["errors"][0]
 
 
 async def test_one_is_shown_by_id_or_business_key(api: Api) -> None:

@@ -68,7 +68,12 @@ def test_the_list_says_what_each_is_about(cli: Terminal) -> None:
     assert [row["type"] for row in cli.told("list", "--state", "parked")] == ["paying"]
     assert [row["type"] for row in cli.told("list", "--waiting-for", "r1-ext")] == ["asking"]
     assert "there are none" in cli.say("list", "--state", "completed")
-    assert "the newest 1; --limit shows more" in cli.say("list", "--limit", "1")
+    first = cli.say("list", "--limit", "1")
+    assert "the newest 1; --limit shows more, --after " in first
+    cursor = first.rpartition("--after ")[2].partition(" those")[0]
+    (second,) = cli.told("list", "--limit", "1", "--after", cursor)
+    assert [row["process_id"] for row in cli.told("list")][1] == second["process_id"]
+    assert cli.told("list", "--plant", "elsewhere") == []
 
 
 def test_one_is_shown_with_commands_to_copy(cli: Terminal, plant: SteeredPlant) -> None:

@@ -6,13 +6,17 @@ import msgspec
 import pytest
 
 from lineshaft.app.plant_data import read_plant
+from lineshaft.app.service_levels import levels_of
 from lineshaft.app.settings import Settings, load_settings
 from lineshaft.calls import CallPolicy
 from lineshaft.connectors.rest import RestSettings
 from lineshaft.connectors.tryton import TrytonSettings
+from lineshaft.contracts.catalogue import EVENTS
 from lineshaft.core.clock import SystemClock
 from lineshaft.core.errors import ConfigError
 from lineshaft.core.yamlfile import YamlFile
+from lineshaft.processes.corrective_maintenance import corrective_maintenance
+from lineshaft.processes.counts import accept_count
 from tests.app.readme_plant import SECRETS, write_readme_plant
 
 LEAST = "enterprise: northspring\nplant: leipzig\ntime_zone: Europe/Berlin\n"
@@ -228,3 +232,31 @@ def test_a_process_needs_systems_that_serve_it(tmp_path: Path) -> None:
         read_plant(path, SystemClock())
     wanted = f"{path}:4: corrective_maintenance needs maintenance.create_request, which no system serves"
     assert wanted in caught.value.findings
+
+
+def test_service_levels_are_durations_of_processes_that_are_here(tmp_path: Path) -> None:
+    path = written(tmp_path, LEAST + "service_levels:\n  corrective_maintenence: 4h\n")
+    with pytest.raises(ConfigError) as caught:
+        read_plant(path, SystemClock())
+    assert caught.value.findings == [f"{path}:5: 'corrective_maintenence' is no process here; known: none"]
+    with pytest.raises(ConfigError) as caught:
+        read_plant(written(tmp_path, LEAST + "service_levels: {accept_count: 4 hours}\n"), SystemClock())
+    assert "service_levels.accept_count" in "\n".join(caught.value.findings)
+
+
+def test_the_settings_say_how_long_a_process_may_take_and_the_contracts_the_rest() -> None:
+    text = "enterprise: n\nplant: n\ntime_zone: UTC\nservice_levels: {corrective_maintenance: 1.5h}\n"
+    settings = msgspec.yaml.decode(text, type=Settings)
+    levels = levels_of(settings, [corrective_maintenance, accept_count])
+    assert levels.process_s("corrective_maintenance") == levels.ends["corrective_maintenance"] == 5400
+    assert levels.process_s("accept_count") == levels.ends["accept_count"] == 720
+    assert (
+        "corrective_maintenance"
+        not in levels_of(msgspec.structs.replace(settings, service_levels={}), [corrective_maintenance]).ends
+    )  # it waits for people
+    assert levels.call_s("orders.post_confirmation") == EVENTS["production.confirmation.posted.v1"].sla_s
+    assert levels.call_s("transport.unblock") == 60
+    assert levels.domain("call", "goods.transfer") == "inventory"
+    assert levels.domain("call", "asset_register.synchronise_asset") == "maintenance"
+    assert levels.domain("process", "accept_count") == "production"
+    assert levels.domain("event", "acme.thing.happened.v1") == "other"

@@ -19,12 +19,13 @@ from lineshaft.app.webhook_sender import WebhookSender
 from lineshaft.backbone import Backbone
 from lineshaft.contracts.catalogue import EVENTS, THRESHOLD_EXCEEDED
 from lineshaft.core.clock import SystemClock
+from lineshaft.core.exceptions import Chosen
 from lineshaft.core.ids import new_id
 from lineshaft.core.signing import new_secret
 from lineshaft.core.subscriptions import Subscription, SubscriptionState
 from lineshaft.core.values import Event, ExceptionKind
 from lineshaft.gateway.destinations import Destinations
-from lineshaft.ledger import Audit, Chosen, Desk, Verdict
+from lineshaft.ledger import Audit, Desk, Verdict
 from lineshaft.ledger.subscriptions import Book, DeclaredSubscription, Deliveries, HandingOut
 from lineshaft.store import Store, Worker
 from lineshaft.store.schema import deliveries, exceptions, subscriptions

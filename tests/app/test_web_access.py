@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -54,7 +55,7 @@ async def site_on(
     async with aiohttp.ClientSession(server.url) as session:
         site = Site(server, session)
         routes = [Route("/{path:path}", site.answer, methods=["GET", "POST"])]
-        serving = asyncio.create_task(server.run(routes, known_as=known_as))
+        serving = asyncio.create_task(server.run(Starlette(routes=routes), known_as=known_as))
         try:
             yield site
         finally:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import pytest
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -25,7 +26,7 @@ async def taken(request: Request) -> Response:
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
     server = WebServer("127.0.0.1", 0)
-    running = asyncio.create_task(server.run([Route("/", taken, methods=["POST"])]))
+    running = asyncio.create_task(server.run(Starlette(routes=[Route("/", taken, methods=["POST"])])))
     yield int(server.url.rpartition(":")[2])
     running.cancel()
     with suppress(asyncio.CancelledError):

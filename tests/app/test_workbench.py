@@ -8,7 +8,8 @@ from lineshaft.app.workbench import instances_started
 from lineshaft.contracts.catalogue import EVENTS
 from lineshaft.core.clock import SystemClock
 from lineshaft.core.errors import BusinessFault
-from lineshaft.ledger import OPERATOR, Audit, Chosen, Corrections, Desk, ExceptionChanges, Redriving, Verdict
+from lineshaft.core.exceptions import Chosen
+from lineshaft.ledger import OPERATOR, Audit, Corrections, Desk, ExceptionChanges, Redriving, Verdict
 from lineshaft.ledger import Workbench as Work
 from lineshaft.store import Outbox, Store
 from lineshaft.store.schema import exceptions

@@ -5,46 +5,29 @@ import shutil
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 import uvicorn
-from starlette.applications import Starlette
 
-from lineshaft.console import Changes, LiveValue, SystemView, console_routes
-from lineshaft.contracts.registry import ContractRegistry
-from lineshaft.core.clock import Clock
-from lineshaft.ledger import Reads
+from lineshaft.app.console_part import console_part
+from lineshaft.app.console_processes import ConsoleProcesses
+from lineshaft.app.pages import page_routes
+from lineshaft.console import Changes, LiveValue, PlantView, SystemView
+from lineshaft.console.screens.kpis import Kpis
+from lineshaft.core.clock import Clock, SystemClock
+from lineshaft.gateway.pipeline import make_gateway
+from lineshaft.gateway.route import ApiRoute
+from lineshaft.ledger.audit_verifying import Verifier
+from lineshaft.ledger.registry import ContractBook
 from lineshaft.store import Store
 from tests.console.factory import PLANT, Factory, systems, values
-
-
-class CountedReads(Reads):
-    """The real read model, which also tells how often it was asked, and can be away."""
-
-    def __init__(self, store: Store) -> None:
-        super().__init__(store)
-        self.asked = 0
-        self.away: Exception | None = None
-
-    async def recent_events(self, limit: int = 50) -> list[dict[str, Any]]:
-        self.asked += 1
-        if self.away:
-            raise self.away
-        return await super().recent_events(limit)
-
-    async def trace(self, key: str) -> dict[str, Any]:
-        if self.away:
-            raise self.away
-        return await super().trace(key)
 
 
 class Console:
     """The console behind a real server, and a browser's session to it."""
 
-    def __init__(self, reads: CountedReads, changes: Changes, http: aiohttp.ClientSession) -> None:
-        self.reads = reads
+    def __init__(self, changes: Changes, http: aiohttp.ClientSession) -> None:
         self.changes = changes
         self.http = http
 
@@ -85,18 +68,35 @@ async def serving(
     systems: Callable[[], Mapping[str, SystemView]] = systems,
     values: Callable[[], Sequence[LiveValue]] = values,
     clock: Clock | None = None,
-    registry: ContractRegistry | None = None,
+    plant: PlantView = PLANT,
+    registry: ContractBook | None = None,
+    routes: Sequence[ApiRoute] = (),
+    kpis: Kpis | None = None,
+    processes: ConsoleProcesses | None = None,
+    verifier: Verifier | None = None,
 ) -> AsyncIterator[Console]:
-    reads, changes = CountedReads(store), Changes()
-    routes = console_routes(reads, systems, changes, PLANT, values, clock=clock, registry=registry)
-    config = uvicorn.Config(Starlette(routes=routes), port=0, log_level="error", lifespan="off")
-    server = uvicorn.Server(config)
+    """The console as a node serves it, through the gateway; routes: of the API, beside its pages."""
+    changes, clock = Changes(), clock or SystemClock()
+    pages = console_part(
+        store,
+        plant,
+        systems,
+        values,
+        changes,
+        registry,
+        clock,
+        kpis=kpis,
+        processes=processes,
+        verifier=verifier,
+    )
+    gateway = make_gateway([*page_routes(pages), *routes], None, plant=plant.name)
+    server = uvicorn.Server(uvicorn.Config(gateway, port=0, log_level="error", lifespan="off"))
     running = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn has no other sign
         await asyncio.sleep(0.005)
     port = server.servers[0].sockets[0].getsockname()[1]
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
-        yield Console(reads, changes, http)
+        yield Console(changes, http)
         changes.close()
     server.should_exit = True
     await running

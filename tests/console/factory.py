@@ -168,6 +168,7 @@ class Factory:
             "causation_id": event.id,
             "started_at": rfc3339(start + timedelta(seconds=at_s)),
             "wake_at": (start + timedelta(seconds=wake_s)).timestamp() if wake_s else None,
+            "updated_at": rfc3339(start + timedelta(seconds=finished_s or at_s)),
             "finished_at": rfc3339(start + timedelta(seconds=finished_s)) if finished_s else "",
         }
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from lineshaft.app.service_levels import USUAL_LEVELS
 from lineshaft.contracts.catalogue import EVENTS
 from lineshaft.contracts.registry import (
     Kind,
@@ -21,8 +23,10 @@ from lineshaft.contracts.registry import (
     State,
 )
 from lineshaft.core.errors import TransientFault
+from lineshaft.insight.rollups import Rollups
 from lineshaft.store import Store
 from tests.console.conftest import Console, serving
+from tests.console.factory import EPISODE, MovedClock
 from tests.console.test_page import ATTACK, text_of
 
 NAME = "production.confirmation.recorded"
@@ -160,6 +164,26 @@ async def test_what_others_write_is_text(store: Store) -> None:
         assert "<script>" not in page
         assert "alert(1)" in page
         assert not re.search(r"\s(style|on\w+)=", page)
+
+
+async def test_the_list_is_a_file_too(console: Console) -> None:
+    rows = list(csv.DictReader((await console.get("/catalogue?q=requisition&format=csv")).splitlines()))
+    assert [(row["contract"], row["kind"]) for row in rows] == [
+        ("erp.create_requisition", "command"),
+        ("procurement.requisition.created.v1", "event"),
+    ]
+
+
+async def test_how_much_a_contract_is_used_is_told(store: Store) -> None:
+    clock = MovedClock(EPISODE + timedelta(hours=4))
+    rollups = Rollups(store, USUAL_LEVELS, clock)
+    while not await rollups.look() or await rollups.look_back():
+        pass
+    async with serving(store, clock=clock) as console:
+        told = text_of(await console.get("/catalogue?contract=equipment.condition.threshold_exceeded.v1"))
+        called = text_of(await console.get("/catalogue?contract=maintenance.create_request"))
+    assert "told3 in the last 24 h" in told
+    assert "called1 in the last 24 h, 95 % within" in called
 
 
 async def test_an_unknown_contract_is_told(console: Console) -> None:

@@ -141,8 +141,17 @@ def test_text_has_the_contrast_of_wcag_aa(dark: bool) -> None:
 
 
 def test_no_asset_asks_another_machine() -> None:
-    for path in STATIC.iterdir():
+    for path in STATIC.glob("*.*"):
         text = path.read_text().replace('xmlns="http://www.w3.org/2000/svg"', "")
         assert "//" not in re.sub(r"(?m)(^|\s)//.*$", "", text), path.name
         assert "@import" not in text
         assert "url(" not in text
+
+
+def test_no_asset_of_others_does_either() -> None:
+    vendored = [*(STATIC / "vendor").glob("*.js"), *(STATIC / "vendor").glob("*.css")]
+    named = {host for path in vendored for host in re.findall(r"https?://([\w.]+)", path.read_text())}
+    assert len(vendored) >= 4
+    assert named <= {"www.w3.org", "github.com"}  # a namespace, and where uPlot's licence note points
+    licences = (STATIC / "vendor" / "LICENSES.txt").read_text()
+    assert [path.name for path in vendored if path.name not in licences] == []

@@ -1,17 +1,19 @@
+"""What holds for every page: foreign text stays text, nothing comes from elsewhere, times are the plant's."""
+
 from __future__ import annotations
 
-import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 
-from lineshaft.console import Changes, LiveValue, PlantView, SystemView, console_routes
-from lineshaft.core.errors import ConfigError, TransientFault
+from lineshaft.app.console_part import console_part
+from lineshaft.console import Changes, LiveValue, PlantView, SystemView
+from lineshaft.core.clock import SystemClock
+from lineshaft.core.errors import ConfigError
 from lineshaft.core.ports import HealthState
 from lineshaft.core.values import ExceptionKind, ExceptionRecord
-from lineshaft.ledger import Reads
 from lineshaft.store import Store
 from tests.console.conftest import Console, serving
 from tests.console.factory import EPISODE, Factory, MovedClock
@@ -24,49 +26,15 @@ def text_of(html: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", html.replace("<wbr>", ""))).strip()
 
 
-async def test_the_page_shows_what_the_ledger_and_memory_know(console: Console) -> None:
-    text = text_of(await console.get("/"))
-    for shown in (
-        "Bottling Hamburg",
-        "Needs attention",
-        "Atlas CMMS degraded",
-        "breaker half-open",
-        "2 open exceptions",
-        "Seal pressure".lower(),
-        "limit ≥ 1.80",
-        "corrective_maintenance",
-        "CAPPER-02/torque-low",
-        "parked",
-        "ERP refused the requisition: the period 2026-03 is closed",
-        "erp.post_consumption",
-        "SHIP/2026/0412",
-        "610 ms",
-        "no answer from atlas within 10 s; two look-ups found nothing",
-        "equipment.condition.threshold_exceeded.v1",
-        "plant-engineering 1",
-        "no tag has this topic and metric &#39;torque_nm&#39;",
-    ):
-        assert shown in text, shown
-
-
-async def test_a_row_links_to_its_trace_and_the_trace_knows_it(console: Console) -> None:
-    page = await console.get("/")
-    links = re.findall(r'href="(trace\?key=[^"]+)"', page)
-    assert len(links) > 15
-    for link in set(links):
-        assert 'class="story panel"' in await console.get("/" + link), link
-
-
 async def test_times_are_the_plants_with_utc_in_the_title(store: Store) -> None:
     clock = MovedClock(EPISODE + timedelta(hours=4))
     async with serving(store, clock=clock) as console:
         page = await console.get("/")
-    assert 'title="2026-03-09 13:02:14.350 UTC">14:02:14</time>' in page
-    assert "until <time" in page
+    assert 'title="2026-03-09 13:02:14.450 UTC">14:02:14</time>' in page
 
 
 async def test_headers_and_markup_keep_foreign_code_out(console: Console) -> None:
-    for path in ("/", "/trace?key=MO-10231", "/catalogue?contract=production.order.released.v1"):
+    for path in ("/", "/late?call=erp.reverse", "/trace?key=MO-10231", "/catalogue"):
         async with console.http.get(path) as answer:
             policy = answer.headers["Content-Security-Policy"]
             page = await answer.text()
@@ -81,8 +49,8 @@ async def test_headers_and_markup_keep_foreign_code_out(console: Console) -> Non
 
 
 async def test_what_devices_and_systems_say_is_text(store: Store) -> None:
-    factory = Factory(store)
-    await factory.breach(9000, asset="SAFE", rule=ATTACK)
+    factory = Factory(store, datetime.now(UTC) - timedelta(hours=3))
+    await factory.breach(9000, asset=ATTACK, rule=ATTACK)
     await factory.desk.report(
         [
             ExceptionRecord(
@@ -102,57 +70,12 @@ async def test_what_devices_and_systems_say_is_text(store: Store) -> None:
     async with serving(store, systems=lambda: told, values=lambda: shown) as console:
         page = await console.get("/")
         story = await console.get(f"/trace?key={event.id}")
-        nothing = await console.get("/trace?key=" + ATTACK)
-    for html in (page, story, nothing):
+        for path in ("/trace?key=", "/?plant=", "/?q=", "/late?call=", "/late?event="):
+            assert "<script>" not in await console.get(path + ATTACK)
+    for html in (page, story):
         assert "<script>" not in html
         assert "alert(1)" in html
     assert page.count("&lt;script&gt;") >= 8
-
-
-async def test_while_the_ledger_is_away_the_last_rows_stay_and_the_page_says_so(console: Console) -> None:
-    await console.get("/")
-    console.reads.away = TransientFault("the database does not answer: disk gone", hint="call IT")
-    async with console.http.get("/trace?key=MO-10231") as answer:
-        assert answer.status == 503
-        assert "disk gone" in await answer.text()
-    await _until_page_says(console, "The ledger does not answer.")
-    page = text_of(await console.get("/"))
-    assert "Disturbed" in page
-    assert "disk gone (call IT)" in page
-    assert "SHIP/2026/0412" in page
-    console.reads.away = None
-    await _until_page_says(console, "Needs attention")
-
-
-async def _until_page_says(console: Console, text: str) -> None:
-    """A page is at most half a second old."""
-    for _ in range(40):
-        if text in text_of(await console.get("/")):
-            return
-        await asyncio.sleep(0.05)
-    pytest.fail(f"the page never said {text!r}")
-
-
-async def test_an_empty_plant_says_what_will_appear(tmp_path: object) -> None:
-    store = Store.open(f"sqlite:///{tmp_path}/empty.db")
-    async with serving(store, systems=dict, values=tuple) as console:
-        text = text_of(await console.get("/"))
-    await store.close()
-    assert "no system is connected" in text
-    assert "Nothing waits for a person." in text
-    assert "No process has run yet." in text
-
-
-async def test_what_a_process_waits_for_is_shown_when_the_read_model_tells(store: Store) -> None:
-    async with serving(store) as console:
-        rows = await console.reads.recent_processes()
-
-        async def told(limit: int = 50) -> list[dict[str, object]]:
-            return [row | {"waiting_for": "maintenance.order.completed.v1 of MO-10240"} for row in rows]
-
-        console.reads.recent_processes = told  # type: ignore[method-assign]
-        text = text_of(await console.get("/"))
-    assert "maintenance.order.completed.v1 of MO-10240 until" in text
 
 
 async def test_assets_are_versioned_and_kept(console: Console) -> None:
@@ -174,7 +97,7 @@ async def test_assets_are_versioned_and_kept(console: Console) -> None:
 async def test_an_unknown_time_zone_is_refused_at_start(store: Store) -> None:
     plant = PlantView(name="x", title="X", time_zone="Europe/Hamburg")
     with pytest.raises(ConfigError, match="Europe/Hamburg"):
-        console_routes(Reads(store), dict, Changes(), plant)
+        console_part(store, plant, dict, tuple, Changes(), None, SystemClock())
 
 
 def test_the_views_are_values() -> None:

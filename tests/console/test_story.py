@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from lineshaft.console.moments import PlantTime
@@ -8,7 +7,6 @@ from lineshaft.console.story import Story, stories
 from lineshaft.console.tones import Tone
 from lineshaft.ledger import Reads
 from lineshaft.store import Store
-from tests.console.conftest import Console
 
 BERLIN = PlantTime("Europe/Berlin")
 
@@ -21,17 +19,17 @@ async def told(store: Store, key: str) -> Story:
 async def test_a_story_runs_from_the_reading_to_the_document(store: Store) -> None:
     story = await told(store, "MO-10231")
     kinds = [entry.kind for entry in story.entries]
-    assert kinds[:4] == ["reading", "event", "process", "step"]
+    assert kinds[:5] == ["reading", "rule", "event", "process", "step"]
     assert story.entries[-1].title == "publish maintenance.order.settled.v1"
     assert story.documents[-1] == "tryton SHIP/2026/0412"
     assert kinds.index("document") > kinds.index("call")
-    assert story.inventory == "1 reading · 3 events · 1 process · 7 steps · 4 calls · 4 documents"
+    assert story.inventory == "1 reading · 1 rule · 3 events · 1 process · 7 steps · 4 calls · 4 documents"
     assert (story.outcome, story.tone, story.unfinished) == ("complete", Tone.GOOD, False)
 
 
 async def test_offsets_count_from_the_first_moment_and_long_rests_are_told(store: Store) -> None:
     story = await told(store, "MO-10231")
-    assert [entry.offset for entry in story.entries[:4]] == ["+0 ms", "+100 ms", "+300 ms", "+310 ms"]
+    assert [entry.offset for entry in story.entries[1:5]] == ["+100 ms", "+100 ms", "+300 ms", "+310 ms"]
     gaps = [entry for entry in story.entries if entry.gap]
     assert [(entry.title, entry.gap, entry.offset) for entry in gaps] == [
         ("maintenance.order.completed.v1", "2 h 02 min", "+2 h 02 min 21 s")
@@ -62,41 +60,70 @@ async def test_the_entries_that_carry_the_key_are_marked(store: Store) -> None:
     assert [entry.kind for entry in story.entries if entry.asked] == ["call", "document", "event"]
 
 
-async def test_the_trace_page_tells_the_story_in_order(console: Console) -> None:
-    page = await console.get("/trace?key=MO-10231")
-    titles = [
-        re.sub(r"<[^>]+>", "", title) for title in re.findall(r'<span class="title">(.*?)</span>', page)
-    ]
-    assert titles[:3] == [
-        "nordquell/hamburg/bl2/filler/seal = 1.42 BAR",
-        "equipment.condition.threshold_exceeded.v1",
-        "corrective_maintenance v1",
-    ]
-    assert titles.index("erp.post_consumption → tryton") < titles.index("tryton SHIP/2026/0412")
-    assert page.count("<summary>request</summary>") == 4
-    assert "&#34;physical_asset_id&#34;: &#34;FILLER-07&#34;" in page
-    assert "2 h 02 min later" in page
-    assert 'href="#s1-' in page
-
-
-async def test_several_stories_follow_each_other_newest_first(console: Console) -> None:
-    page = await console.get("/trace?key=BL2-FILL")
-    keys = re.findall(r'<span class="story-title">.*?<span class="key">([^/]+)/', page)
-    assert [re.sub(r"<[^>]+>", "", key) for key in keys] == ["LABELLER-01", "CAPPER-02", "FILLER-07"]
-
-
-async def test_an_empty_answer_says_what_can_be_asked(console: Console) -> None:
-    for path in ("/trace", "/trace?key=", "/trace?key=%20", "/trace?key=NOBODY"):
-        page = await console.get(path)
-        assert "You can ask for:" in page
-        assert ("Nothing is known under “NOBODY”" in page) == path.endswith("NOBODY")
-
-
 def test_of_a_long_answer_only_the_first_story_is_open() -> None:
     trace = _long_trace(stories=3, entries=100)
     assert [story.opens for story in stories(trace, BERLIN)] == [True, False, False]
+    assert [len(story.entries) for story in stories(trace, BERLIN)] == [100, 0, 0]
     trace = _long_trace(stories=3, entries=4)
     assert [story.opens for story in stories(trace, BERLIN)] == [True, True, True]
+
+
+def test_of_a_long_story_the_ends_and_what_is_notable_are_shown() -> None:
+    trace = _long_trace(stories=1, entries=500)
+    nodes = trace["stories"][0]["nodes"]
+    nodes[200] |= {"kind": "call", "state": "rejected"}
+    nodes[250] |= {"kind": "document", "id": "erp:4711"}
+    nodes[300] |= {"subject": "q"}
+    (story,) = stories(trace, BERLIN)
+    assert [entry.number for entry in story.entries if 60 < entry.number <= 470] == [201, 251, 301]
+    assert {entry.number: entry.left_out for entry in story.entries if entry.left_out} == {
+        201: 140,
+        251: 49,
+        301: 49,
+        471: 169,
+    }
+    assert (story.count, story.outcome) == (500, "call rejected")
+    (story,) = stories(trace, BERLIN, whole=True)
+    assert len(story.entries) == 500
+
+
+async def test_facts_lead_on(store: Store) -> None:
+    trace = await Reads(store).trace("MO-10231")
+    (story,) = stories(trace, BERLIN, versions={"maintenance.order.completed.v1": "1.4"})
+
+    def facts(kind: str, title: str) -> dict[str, tuple[str, str]]:
+        entry = next(entry for entry in story.entries if entry.kind == kind and title in entry.title)
+        return {fact.label: (fact.text, fact.href) for fact in entry.facts}
+
+    assert facts("rule", "seal")["limit"] == ("below 1.8 bar", "")
+    assert facts("reading", "seal")["asset"] == ("FILLER-07", "asset?id=FILLER-07")
+    contract = "catalogue?contract=maintenance.order.completed.v1"
+    assert facts("event", "order.completed")["contract"] == ("1.4", contract)
+    assert facts("call", "consumption")["contract"] == ("v1", "catalogue?contract=erp.post_consumption")
+    hrefs = {entry.kind: entry.href for entry in story.entries}
+    assert hrefs["process"].startswith("process?id=")
+    assert hrefs["document"] == "trace?key=SHIP%2F2026%2F0412"
+
+
+async def test_payloads_are_shown_as_the_account_may_see_them(store: Store) -> None:
+    trace = await Reads(store).trace("MO-10231")
+    (story,) = stories(trace, BERLIN, shown=lambda content: dict.fromkeys(content, "***"))
+    texts = [payload.text for entry in story.entries for payload in entry.payloads]
+    assert texts
+    assert not any("SEAL-KIT-40" in text for text in texts)
+
+
+def test_an_event_stands_beside_the_payload_that_it_was_read_from() -> None:
+    at = "2026-03-09T13:00:00.000000Z"
+    came = {"nr": "4711"}
+    nodes = [
+        {"kind": "exception", "id": "x", "at": at, "title": "refused", "state": "resolved", "payload": came},
+        {"kind": "event", "id": "e", "at": at, "title": "a.b.c.v1", "data": {"id": "4711"}},
+    ]
+    found = [{"correlation_id": "k", "nodes": nodes, "edges": [["x", "e"]]}]
+    (story,) = stories({"query": "e", "stories": found, "more": 0}, BERLIN)
+    assert [payload.label for payload in story.entries[1].payloads] == ["as it came", "payload"]
+    assert '"nr": "4711"' in story.entries[1].payloads[0].text
 
 
 def test_a_story_without_times_or_with_odd_payloads_is_still_told() -> None:

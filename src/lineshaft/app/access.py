@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import structlog
 import watchfiles
 
+from lineshaft.app.assignees import people_of
 from lineshaft.app.settings import Settings, data_dir
 from lineshaft.app.web_access import must_know_callers
 from lineshaft.app.web_tls import WebTls
@@ -72,6 +73,10 @@ class NodeAccess:
         self.known_as = urlsplit(access.directory.access.url).hostname or ""
         self._settings = settings
         self._path = path
+
+    def people(self) -> Mapping[str, str]:
+        """Account → title, as the access file is now."""
+        return people_of(self.access.directory.access)
 
     async def run(self) -> None:
         """Until cancelled."""

@@ -38,6 +38,7 @@ class ChildProcess:
 
     module         its `__main__` calls `follow_orders`
     orders         one value, told to each new child; secrets in it never show on a command line
+    pid            while it runs
     on_many_deaths told the reason once, when it has died three times in a row; again after it lived long
     """
 
@@ -52,6 +53,7 @@ class ChildProcess:
         self._reason = ""
         self._died_at = float("-inf")
         self._lives = False
+        self.pid: int | None = None
 
     async def run(self) -> None:
         """Until cancelled; the child then ends in good order."""
@@ -61,11 +63,11 @@ class ChildProcess:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", self._module, stdin=PIPE, stdout=PIPE, start_new_session=True
             )
-            self._lives = True
+            self._lives, self.pid = True, process.pid
             try:
                 self._reason = await self._attend(process)
             finally:
-                self._lives = False
+                self._lives, self.pid = False, None
                 await end_with_its_input(process, _GRACE_S)
             self._died_at = loop.time()
             if self._died_at - begun_at > _STEADY_S:

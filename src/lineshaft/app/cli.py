@@ -44,6 +44,7 @@ COMMANDS = {
     ),
     "access": ("access_cli:access", "Who may do what here, and by what it is proved."),
     "audit": ("audit_cli:audit", "Who did what, to what, and why, in chains that show every change."),
+    "kpis": ("kpis_cli:kpis", "Key figures over a period, from OEE to the backlog, against their targets."),
     "projections": (
         "projections_cli:projections",
         "What consumer APIs read: rows that events keep up to date.",

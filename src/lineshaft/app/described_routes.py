@@ -9,6 +9,7 @@ from typing import Any
 from lineshaft.app.access import NodeAccess, access_of
 from lineshaft.app.events_part import EventsPart
 from lineshaft.app.http_part import HttpPart
+from lineshaft.app.observability import Observability
 from lineshaft.app.plant_data import PlantData
 from lineshaft.contracts.catalogue import EVENTS
 from lineshaft.core.clock import SystemClock
@@ -56,14 +57,18 @@ def described_routes(plant: PlantData) -> list[ApiRoute]:
         nobody,
         clock,
         door=nobody,
+        observed=Observability(plant, nobody, nobody, nobody, nobody, clock, telemetry=None),
         desk=nobody,
         reads=nobody,
         steering=nobody,
+        pauses=nobody,
         workbench=nobody,
         contracts=nobody,
         retiring={},
+        verifier=nobody,
         events=events,
         access=NodeAccess(access, settings, plant.path) if access else None,
+        kpis=nobody,
         pages=[],
     )
     return list(http.gateway.routes)

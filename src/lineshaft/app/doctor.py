@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import shutil
 import socket
+import ssl
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,6 +19,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from lineshaft.app.monitor import look
+from lineshaft.app.node_address import read_address
 from lineshaft.app.plant_data import PlantData
 from lineshaft.core.errors import LineshaftError
 from lineshaft.core.ports import HealthState
@@ -24,6 +29,7 @@ __all__ = ["Finding", "examine"]
 
 _LEAST_FREE_GIB = 2.0
 _SLOW_FSYNC_MS = 50.0
+_PATIENCE_S = 5.0
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +47,9 @@ async def examine(plant: PlantData) -> AsyncIterator[Finding]:
     yield Finding(
         what="product", ok=True, detail="runs on this data folder" if running else "does not run now"
     )
-    if not running:
+    if running:
+        yield await asyncio.to_thread(_ready, plant.data_dir)
+    else:
         yield _port("console port", settings.console.host, settings.console.port)
         if not settings.backbone.url and plant.telemetry is not None:
             yield _port("MQTT port", settings.backbone.mqtt_host, settings.backbone.mqtt_port)
@@ -100,6 +108,28 @@ def _runs(data_dir: Path) -> bool:
             return False
     except Timeout:
         return True
+
+
+def _ready(data_dir: Path) -> Finding:
+    """What /health/ready of the node on this folder says."""
+    unchecked = (
+        ssl.create_default_context()
+    )  # nothing secret goes there, and its certificate names another host
+    unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
+    try:
+        url = f"{read_address(data_dir / 'node.json').console}/health/ready"
+        with urllib.request.urlopen(url, timeout=_PATIENCE_S, context=unchecked) as answer:  # noqa: S310 - ours
+            answer.read()
+    except urllib.error.HTTPError as refused:
+        reasons = msgspec.json.decode(refused.read(), type=_NotReady).reasons
+        return Finding(what="ready", ok=False, detail="; ".join(reasons))
+    except (OSError, msgspec.MsgspecError) as error:
+        return Finding(what="ready", ok=False, detail=f"the node does not answer: {error}")
+    return Finding(what="ready", ok=True, detail="does its work")
+
+
+class _NotReady(msgspec.Struct, frozen=True):
+    reasons: list[str] = []
 
 
 def _port(what: str, host: str, port: int) -> Finding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,8 @@ def _proof(access: Access | None) -> Proof:
 
 
 class EventsPart:
-    """authority: why a caller may not tell what another system masters; access: None on a node without."""
+    """authority: why a caller may not tell what another system masters; access: None on a node without;
+    attempted: told of each attempt at a webhook what became of its delivery."""
 
     def __init__(
         self,
@@ -54,6 +55,7 @@ class EventsPart:
         *,
         access: Access | None = None,
         authority: Authority = lambda *_: (),
+        attempted: Callable[[str], None] = lambda _: None,
     ) -> None:
         """raises  ConfigError for a file of subscriptions that cannot be used"""
         self._file = settings.subscriptions
@@ -83,6 +85,7 @@ class EventsPart:
                 policies=access.directory if access else None,
                 refused=access.directory.may_not_be_told if access else lambda *_: "",
                 ca_file=settings.outgoing.ca_file,
+                attempted=attempted,
             ),
             clock,
             secrets={each.subscription.name: each.secret for each in self._declared},

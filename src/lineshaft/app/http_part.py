@@ -6,19 +6,23 @@ from collections.abc import Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from starlette.routing import Route
-
 from lineshaft import __version__
 from lineshaft.app.access import NodeAccess
+from lineshaft.app.audit_api import audit_routes
 from lineshaft.app.events_part import EventsPart
 from lineshaft.app.exceptions_api import exception_routes
-from lineshaft.app.node_routes import health_route, trace_route
+from lineshaft.app.kpis_part import kpi_route
+from lineshaft.app.node_routes import trace_route
+from lineshaft.app.observability import Observability
 from lineshaft.app.pages import page_routes
 from lineshaft.app.plant_data import PlantData
 from lineshaft.app.processes_api import process_routes
 from lineshaft.app.steering import Steering
+from lineshaft.app.system_pauses import SystemPauses
+from lineshaft.app.systems_api import pause_routes
 from lineshaft.app.workbench import webhooks_of
 from lineshaft.backbone import Backbone
+from lineshaft.console import Page
 from lineshaft.core.clock import Clock
 from lineshaft.core.ports import CallPort, ReadModel
 from lineshaft.core.values import Event
@@ -30,7 +34,9 @@ from lineshaft.gateway.process_api import process_api_routes
 from lineshaft.gateway.route import ApiRoute, Retiring
 from lineshaft.gateway.system_api import system_routes
 from lineshaft.gateway.webhooks import webhook_routes
+from lineshaft.insight.kpis import KpiReads
 from lineshaft.ledger import Desk, Workbench
+from lineshaft.ledger.audit_verifying import Verifier
 from lineshaft.ledger.call_states import call_row
 from lineshaft.ledger.projections import ProjectionReads
 from lineshaft.ledger.registry import ContractBook
@@ -53,15 +59,19 @@ class HttpPart:
         clock: Clock,
         *,
         door: CallPort,
+        observed: Observability,
         desk: Desk,
         reads: ReadModel,
         steering: Steering,
+        pauses: SystemPauses,
         workbench: Workbench,
         contracts: ContractBook,
         retiring: Mapping[str, Retiring],
+        verifier: Verifier,
         events: EventsPart,
         access: NodeAccess | None,
-        pages: Sequence[Route],
+        kpis: KpiReads,
+        pages: Sequence[Page],
     ) -> None:
         settings = plant.settings
         self._access = access
@@ -75,7 +85,7 @@ class HttpPart:
 
         newest = {process.name: process for process in sorted(plant.processes, key=lambda each: each.version)}
         routes: list[ApiRoute] = [
-            health_route(settings.plant),
+            *observed.routes(),
             *(access.access.routes if access else []),
             *webhook_routes(webhooks_of(plant), backbone.publisher, desk, settings.plant),
             *events.routes(),
@@ -90,8 +100,11 @@ class HttpPart:
             ),
             *consumer_routes(ProjectionReads(store, clock)),
             trace_route(reads),
-            *exception_routes(workbench),
+            kpi_route(kpis),
+            *exception_routes(workbench, access.people if access else None),
             *process_routes(steering),
+            *pause_routes(pauses),
+            *audit_routes(verifier),
             *catalogue_routes(contracts, version=__version__),
             *page_routes(pages),
         ]
@@ -105,6 +118,7 @@ class HttpPart:
             quotas=self._quotas,
             clock=clock,
             tls=settings.console.tls is not None,
+            on_answer=observed.metrics.answered,
         )
 
     def runs(self) -> list[Coroutine[Any, Any, None]]:

@@ -7,13 +7,15 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from lineshaft.app.live_channel import LiveMessage, LivePoint, live_messages
+from lineshaft.app.value_course import ValueCourse
 from lineshaft.backbone import Connection
 from lineshaft.console import LiveValue
 from lineshaft.console.views import LimitSide, ValueState
+from lineshaft.contracts.plant_facts import TagFacts
 from lineshaft.core.ports import Health, HealthState
 from lineshaft.core.values import Quality, moment_of
 from lineshaft.model.condition import LimitKind
-from lineshaft.telemetry import RuleSet, TagList
+from lineshaft.telemetry import RuleSet, TagList, tag_facts
 
 __all__ = ["LiveValues"]
 
@@ -23,15 +25,22 @@ _LATE_MS = 10_000
 
 
 class LiveValues:
-    """tags, rules: may be replaced while it runs."""
+    """Implements console.views.Line. tags, rules: may be replaced while it runs."""
 
     def __init__(self, tags: TagList, rules: RuleSet) -> None:
         self.tags = tags
         self.rules = rules
         self._last: dict[str, LivePoint] = {}
-        self._course: dict[str, deque[float]] = {}
+        self._points: dict[str, deque[float]] = {}
+        self._courses: dict[str, ValueCourse] = {}
+        self._told: tuple[RuleSet, list[TagFacts]] | None = None
         self._heard: LiveMessage | None = None
         self.heard_at = 0.0  # seconds of the event loop's clock
+
+    @property
+    def heard(self) -> LiveMessage | None:
+        """The last message, with the counters of the telemetry process."""
+        return self._heard
 
     async def follow(self, connection: Connection, plant: str, on_change: Callable[[], None]) -> None:
         """Until cancelled."""
@@ -46,7 +55,8 @@ class LiveValues:
         for point in points:
             self._last[point.tag] = point
             if point.value is not None:
-                self._course.setdefault(point.tag, deque(maxlen=_POINTS)).append(point.value)
+                self._points.setdefault(point.tag, deque(maxlen=_POINTS)).append(point.value)
+                self._courses.setdefault(point.tag, ValueCourse()).take(point.time / 1e6, point.value)
 
     async def health(self) -> Health:
         """Of the telemetry process, by what it tells."""
@@ -65,6 +75,21 @@ class LiveValues:
 
     def views(self) -> Sequence[LiveValue]:
         return [self._view(tag.tag, tag.equipment_id, tag.property, tag.target_unit) for tag in self.tags]
+
+    def tags_with_rules(self) -> Sequence[TagFacts]:
+        if self._told is None or self._told[0] is not self.rules:
+            self._told = self.rules, tag_facts(self.rules)
+        return self._told[1]
+
+    def values_of(self, tags: Iterable[TagFacts]) -> Sequence[LiveValue]:
+        return [self._view(tag.tag, tag.equipment_id, tag.property, tag.unit) for tag in tags]
+
+    def course(self, tag: str) -> tuple[list[float], list[float]]:
+        course = self._courses.get(tag)
+        return course.points() if course else ([], [])
+
+    def backlog(self) -> tuple[int, float] | None:
+        return (self._heard.waiting, self._heard.lag_ms) if self._heard else None
 
     def _view(self, name: str, equipment: str, property: str, unit: str) -> LiveValue:
         last = self._last.get(name)
@@ -87,5 +112,5 @@ class LiveValues:
             limit=limit.limit if limit else None,
             limit_side=side,
             state=state,
-            points=tuple(self._course.get(name, ())),
+            points=tuple(self._points.get(name, ())),
         )

@@ -15,31 +15,41 @@ import structlog
 from filelock import FileLock, Timeout
 from sqlalchemy import text
 
-from lineshaft.app.access import open_access
+from lineshaft.app.access import open_access, tls_of
+from lineshaft.app.console_part import console_part
+from lineshaft.app.console_processes import ConsoleProcesses
 from lineshaft.app.device_guard import guard_devices
 from lineshaft.app.events_part import EventsPart
 from lineshaft.app.http_part import HttpPart
+from lineshaft.app.kpis_part import kpi_reads
 from lineshaft.app.live_contracts import retiring_operations, take_contracts
 from lineshaft.app.monitor import Monitor
 from lineshaft.app.node_address import NodeAddress
+from lineshaft.app.observability import Observability
 from lineshaft.app.plant_data import PlantData
+from lineshaft.app.readiness import FrontDoor
 from lineshaft.app.retention import Sweeper
+from lineshaft.app.service_levels import levels_of
 from lineshaft.app.steering import make_steering
+from lineshaft.app.system_pauses import SystemPauses
+from lineshaft.app.systems_at_work import SystemsAtWork
 from lineshaft.app.telemetry_part import TelemetryPart
 from lineshaft.app.web import WebServer
-from lineshaft.app.web_tls import WebTls
 from lineshaft.app.workbench import keep_settling, make_workbench, tags_read_at
 from lineshaft.app.worker_name import worker_name
 from lineshaft.backbone import Backbone, DeadLetter, RawAgain, event_subject
 from lineshaft.calls import Door, apply_pauses, follow_pauses
-from lineshaft.console import Changes, PlantView, console_routes
+from lineshaft.console import SYSTEMS, VALUES, Changes, PlantView
 from lineshaft.contracts.catalogue import EVENTS
 from lineshaft.core.clock import SystemClock
 from lineshaft.core.errors import ConfigError
 from lineshaft.core.ports import Health, HealthState
 from lineshaft.core.values import Event, EventClass, ExceptionKind, ExceptionRecord
+from lineshaft.core.yamlfile import YamlFile
+from lineshaft.insight.rollups import Rollups
 from lineshaft.ledger import Audit, Claims, Desk, EventLog, Pauses, Reads
 from lineshaft.ledger.projections import Projections
+from lineshaft.ledger.audit_verifying import Verifier
 from lineshaft.ledger.registry import ContractBook
 from lineshaft.processes import Engine
 from lineshaft.processes.journal import take_over
@@ -104,7 +114,7 @@ class Node:
         return WebServer(
             console.host,
             console.port,
-            tls=WebTls(console.tls, self._plant.path.parent) if console.tls else None,
+            tls=tls_of(self._plant.settings, self._plant.path),
             has_access=bool(self._plant.settings.access),
         )
 
@@ -129,11 +139,27 @@ class Node:
     async def _serve(self, stop: asyncio.Event, store: Store, backbone: Backbone, web: WebServer) -> None:
         plant, settings, clock = self._plant, self._plant.settings, self._clock
         outbox, desk, reads = Outbox(store), Desk(store, clock), Reads(store)
-        worker = Worker(store, worker_name(plant.data_dir))
+        worker = Worker(store, worker_name(plant.data_dir), plant=settings.plant)
         await worker.join()
         audit = Audit(worker.name, clock)
         pauses = Pauses(store, audit, clock)
         await apply_pauses(pauses, plant.systems)
+        telemetry = None
+        if plant.telemetry is not None:
+            telemetry = TelemetryPart(
+                plant, plant.telemetry, backbone, desk, partial(self._changes.ring, VALUES)
+            )
+        line = telemetry.values if telemetry else None
+        monitor = self._monitor(store, backbone, telemetry)
+        observed = Observability(
+            plant,
+            store,
+            backbone,
+            worker,
+            monitor,
+            clock,
+            telemetry=telemetry,
+        )
         door = Door(
             Claims(store, outbox, audit, clock, worker),
             plant.systems,
@@ -143,9 +169,10 @@ class Node:
             clock=clock,
             authority=plant.authority,
         )
+        calls = observed.metered(door)
         engine = Engine(
             store,
-            door,
+            calls,
             plant.processes,
             desk.add,
             clock,
@@ -154,12 +181,9 @@ class Node:
             source=self._source,
             worker=worker.name,
             on_events=outbox.wake,
+            meter=observed.metrics,
         )
         await engine.check_versions()
-        telemetry = None
-        if plant.telemetry is not None:
-            telemetry = TelemetryPart(plant, plant.telemetry, backbone, desk, self._changes.ring)
-        monitor = self._monitor(store, backbone, telemetry)
         workbench, redriving = make_workbench(
             plant,
             store,
@@ -170,6 +194,7 @@ class Node:
             telemetry_since=lambda: tags_read_at(plant, plant.data_dir / "lineshaft.pid"),
         )
         contracts = ContractBook(store, audit, clock)
+        verifier = Verifier(store, audit, clock)
         await take_contracts(contracts, settings, plant.path.parent, by=worker.name)
         view = PlantView(
             name=settings.plant,
@@ -179,6 +204,11 @@ class Node:
         )
         access = open_access(settings, plant.path, store, audit, clock, plant=view, url=web.url)
         projections = Projections(store, EVENTS, clock)
+        levels = levels_of(settings, plant.processes)
+        kpis = kpi_reads(settings, YamlFile(plant.path), levels, store, clock)
+        steering = make_steering(
+            store, plant.processes, audit, clock, zone=settings.zone, acted=partial(self._acted, engine)
+        )
         http = HttpPart(
             plant,
             store,
@@ -186,13 +216,16 @@ class Node:
             backbone,
             worker,
             clock,
-            door=door,
+            door=calls,
+            observed=observed,
             desk=desk,
             reads=reads,
-            steering=make_steering(store, plant.processes, audit, clock, zone=settings.zone),
+            steering=steering,
+            pauses=SystemPauses(settings, pauses, clock, partial(apply_pauses, pauses, plant.systems)),
             workbench=workbench,
             contracts=contracts,
             retiring=await retiring_operations(contracts),
+            verifier=verifier,
             events=EventsPart(
                 settings,
                 plant.path,
@@ -206,24 +239,43 @@ class Node:
                 clock,
                 access=access.access if access else None,
                 authority=plant.authority.of_event,
+                attempted=observed.metrics.attempted,
             ),
             access=access,
-            pages=console_routes(
-                reads,
-                monitor.views,
-                self._changes,
+            kpis=kpis,
+            pages=console_part(
+                store,
                 view,
+                monitor.views,
                 telemetry.values.views if telemetry else tuple,
-                registry=contracts,
+                self._changes,
+                contracts,
+                clock,
+                levels=levels,
+                processes=ConsoleProcesses(steering, levels.processes),
+                kpis=kpis,
+                workbench=workbench,
+                people=access.people if access else None,
+                connected=plant.systems,
+                work=SystemsAtWork(plant, pauses, store, backbone, line),
+                line=line,
+                worker=worker.name,
+                verifier=verifier,
                 proof=partial(access.access.proof, permission="read:console", plant=settings.plant)
                 if access
                 else None,
             ),
         )
-        await http.load()
-        await projections.catch_up()
-        async with asyncio.TaskGroup() as tasks:
+        front, ready = FrontDoor(observed.readiness), observed.readiness.now
+        async with observed.exporting(), asyncio.TaskGroup() as tasks:
             running = [
+                tasks.create_task(web.run(front, known_as=access.known_as if access else "")),
+            ]
+            ready("what happened while the node was away is added to the projections")
+            await http.load()
+            await projections.catch_up()
+            front.open(http.gateway)
+            running += [
                 tasks.create_task(outbox.run(backbone.publisher)),
                 tasks.create_task(engine.run()),
                 tasks.create_task(worker.run(take_over, engine.wake)),
@@ -231,11 +283,11 @@ class Node:
                 tasks.create_task(monitor.run()),
                 tasks.create_task(keep_settling(redriving)),
                 tasks.create_task(Sweeper(store, settings.retention, clock).run()),
-                tasks.create_task(web.run(http.gateway, known_as=access.known_as if access else "")),
-                *(tasks.create_task(run) for run in http.runs()),
+                tasks.create_task(Rollups(store, levels, clock).run()),
+                *(tasks.create_task(run) for run in (*http.runs(), *observed.runs())),
                 *(
                     tasks.create_task(run)
-                    for run in self._consumers(backbone, store, desk, engine, projections)
+                    for run in self._consumers(backbone, store, desk, engine, projections, observed)
                 ),
             ]
             if backbone.server is not None:
@@ -250,12 +302,19 @@ class Node:
                     nats=backbone.server.url if backbone.server else settings.backbone.url,
                 )
             )
+            ready("")
             await stop.wait()
+            ready("the node is stopping")
             self._changes.close()
             await http.close()
             for task in running:
                 task.cancel()
         await worker.leave()
+
+    def _acted(self, engine: Engine) -> None:
+        """A person has steered a process: it is taken up at once, and seen."""
+        engine.look_by(0.0)
+        self._changes.ring()
 
     def _monitor(self, store: Store, backbone: Backbone, telemetry: TelemetryPart | None) -> Monitor:
         async def store_health() -> Health:
@@ -276,10 +335,16 @@ class Node:
             "store": ("Store", store_health),
             **(telemetry.checks() if telemetry else {}),
         }
-        return Monitor(systems, parts, self._clock, self._changes.ring)
+        return Monitor(systems, parts, self._clock, partial(self._changes.ring, SYSTEMS))
 
     def _consumers(
-        self, backbone: Backbone, store: Store, desk: Desk, engine: Engine, projections: Projections
+        self,
+        backbone: Backbone,
+        store: Store,
+        desk: Desk,
+        engine: Engine,
+        projections: Projections,
+        observed: Observability,
     ) -> list[Any]:
         """Each stream feeds the event log with its projections, and the processes; each at its own pace."""
         log = EventLog(store, EVENTS, self._clock)
@@ -287,6 +352,7 @@ class Node:
         async def record(batch: Sequence[Event]) -> None:
             await log.record(batch)
             await projections.apply(batch)
+            observed.metrics.recorded(batch)
             self._changes.ring()
 
         async def advance(batch: Sequence[Event]) -> None:

@@ -1,39 +1,16 @@
-"""What a node tells of itself over HTTP, and its trace of a business key as JSON."""
+"""The trace of a business key as JSON."""
 
 from __future__ import annotations
 
 from lineshaft.core.ports import ReadModel
-from lineshaft.gateway.route import PUBLIC, Answer, ApiRoute, Asked, Parameter
+from lineshaft.gateway.route import Answer, ApiRoute, Asked, Parameter
 
-__all__ = ["health_route", "trace_route"]
-
-
-def health_route(plant: str) -> ApiRoute:
-    async def health(_: Asked) -> Answer:
-        return Answer(body={"state": "active", "plant": plant})
-
-    text = {"type": "string"}
-    return ApiRoute(
-        method="GET",
-        path="/health",
-        name="health",
-        summary="That this node answers",
-        permission=PUBLIC,
-        handler=health,
-        tag="node",
-        answers={
-            200: {
-                "type": "object",
-                "required": ["state", "plant"],
-                "properties": {"state": text, "plant": text},
-            }
-        },
-    )
+__all__ = ["trace_route"]
 
 
 def trace_route(reads: ReadModel) -> ApiRoute:
     async def trace(asked: Asked) -> Answer:
-        return Answer(body=await reads.trace(asked.path["key"]))
+        return Answer(body=await reads.trace(asked.path["key"], asked.plants))
 
     return ApiRoute(
         method="GET",
@@ -59,5 +36,6 @@ def trace_route(reads: ReadModel) -> ApiRoute:
             }
         },
         problems=(503,),
+        any_plant=True,
         version="v1",
     )

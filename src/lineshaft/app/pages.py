@@ -2,56 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
-from lineshaft.gateway.route import PUBLIC, ApiRoute, Asked, path_parameters
+from lineshaft.console import Page, Visit
+from lineshaft.gateway.route import PUBLIC, ApiRoute, Asked
 
 __all__ = ["page_routes"]
 
-_PUBLIC = frozenset({"console-static"})  # the log-in page needs them
-_STREAMS = {"console-stream": "text/event-stream"}
-
-Endpoint = Callable[[Request], Awaitable[Response]]
+_CONSOLE = "read:console"
 
 
-class _Page(Response):
-    """Made when it is sent, from the whole request."""
-
-    def __init__(self, endpoint: Endpoint, path: dict[str, str]) -> None:
-        super().__init__()
-        self.raw_headers = []
-        self._endpoint = endpoint
-        self._path = path
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        page = await self._endpoint(Request({**scope, "path_params": self._path}, receive))
-        await page(scope, receive, send)
-
-
-def page_routes(routes: Iterable[Route]) -> list[ApiRoute]:
-    """Pages need `read:console`; a browser without it is sent to the log-in."""
-
-    async def serve(endpoint: Endpoint, asked: Asked) -> Response:
-        return _Page(endpoint, dict(asked.path))
-
+def page_routes(pages: Iterable[Page]) -> list[ApiRoute]:
+    """A browser without a page's permission is sent to the log-in. Rows are of every plant that the caller
+    sees."""
     return [
         ApiRoute(
             method="GET",
-            path=route.path,
-            name=route.name,
-            summary=f"The console: {route.path}",
-            permission=PUBLIC if route.name in _PUBLIC else "read:console",
-            handler=partial(serve, route.endpoint),
+            path=page.path,
+            name=page.name,
+            summary=f"The console: {page.path}",
+            permission=page.permission or PUBLIC,
+            also=_CONSOLE if page.permission else "",
+            handler=partial(_show, page),
             tag="console",
             answers={200: None},
-            answer_media=_STREAMS.get(route.name, "text/html"),
+            answer_media=page.media,
+            any_plant=True,
         )
-        for route in routes
-        if all(not takes_slashes for _, takes_slashes in path_parameters(route.path))
+        for page in pages
     ]
+
+
+async def _show(page: Page, asked: Asked) -> Response:
+    return await page.show(
+        Visit(
+            caller=asked.caller,
+            path=asked.path,
+            query=asked.query,
+            headers=asked.headers,
+            shown=asked.shown,
+        )
+    )

@@ -10,8 +10,10 @@ import msgspec
 
 from lineshaft.app.access import access_doubts
 from lineshaft.app.connectors import make_connector
+from lineshaft.app.kpis_part import target_doubts
 from lineshaft.app.plant_telemetry import PlantTelemetry, read_telemetry
 from lineshaft.app.process_definitions import definitions_of
+from lineshaft.app.service_levels import level_doubts
 from lineshaft.app.settings import Settings, data_dir, doubts, read_settings, store_url
 from lineshaft.app.sources import Source, read_sources
 from lineshaft.app.subscriptions_file import declared_subscriptions
@@ -100,6 +102,8 @@ def read_plant(path: Path, clock: Clock) -> PlantData:
     if not findings:
         processes = [version for name in settings.processes for version in definitions_of(name)]
         findings += _unserved(processes, systems, file)
+        findings += level_doubts(settings, processes, file)
+    findings += target_doubts(settings, file)
     plant = PlantData(
         path=path,
         settings=settings,

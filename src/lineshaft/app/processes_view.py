@@ -36,7 +36,7 @@ _MOST_TOLD = 4_000
 Row = Mapping[str, Any]
 
 
-def print_listed(out: Console, found: Sequence[Row], zone: ZoneInfo, limit: int) -> None:
+def print_listed(out: Console, found: Sequence[Row], zone: ZoneInfo) -> None:
     if not found:
         out.print("there are none; see `lineshaft processes show` for one that is archived")
         return
@@ -52,8 +52,6 @@ def print_listed(out: Console, found: Sequence[Row], zone: ZoneInfo, limit: int)
             escape(_about(row, zone)),
         )
     out.print(table)
-    if len(found) == limit:
-        out.print(f"the newest {limit}; --limit shows more", highlight=False)
 
 
 def _about(row: Row, zone: ZoneInfo) -> str:

@@ -34,6 +34,7 @@ __all__ = [
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 OptionalName = Annotated[str, msgspec.Meta(pattern=r"^([a-z][a-z0-9_-]{0,39})?$")]
 Days = Annotated[float, msgspec.Meta(ge=0, le=365_000)]
+Duration = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,6}(\.[0-9]{1,3})?(s|min|h|d)$")]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 
@@ -166,6 +167,9 @@ class Settings(_Section, frozen=True, kw_only=True):
     subscriptions  file that says who is told of events by webhooks; others are added while the node runs
     authority    entity, or entity and field, whose master here is another system than usually
     contracts    folder of the plant's contracts, consumers and environments
+    service_levels  of processes: `60s`, `15min`, `4h` or `2d`; others have twelve times what their event has
+    kpi_targets  by id of the KPI, in its unit (shares of 1, seconds, counts): others have the usual ones
+    otlp         URL of an OpenTelemetry collector, by HTTP, for traces and metrics; empty: none
     environment  whose file in that folder says what is live here; empty: the newest published contracts
     """
 
@@ -178,12 +182,15 @@ class Settings(_Section, frozen=True, kw_only=True):
     subscriptions: str = ""
     contracts: str = "contracts"
     environment: OptionalName = ""
+    otlp: Annotated[str, msgspec.Meta(pattern=r"^(https?://[^\s/?#]+/?)?$")] = ""
     store: StoreSettings = StoreSettings()
     backbone: BackboneSettings = BackboneSettings()
     console: ConsoleSettings = ConsoleSettings()
     systems: dict[Name, SystemSettings] = msgspec.field(default_factory=dict)
     telemetry: TelemetrySettings | None = None
     processes: list[str] = msgspec.field(default_factory=list)
+    service_levels: dict[Name, Duration] = msgspec.field(default_factory=dict)
+    kpi_targets: dict[Name, float] = msgspec.field(default_factory=dict)
     retention: RetentionSettings = RetentionSettings()
     outgoing: OutgoingSettings = OutgoingSettings()
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from copy import copy
 from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+from sqlalchemy import Connection
 
 from lineshaft.app.process_definitions import definitions_of
 from lineshaft.app.settings import Settings, load_settings, store_url
@@ -19,10 +21,13 @@ from lineshaft.ledger import OPERATOR, Audit
 from lineshaft.processes import ProcessDefinition
 from lineshaft.processes.actions import Actions
 from lineshaft.processes.definition import with_children
-from lineshaft.processes.lookup import Found, find
+from lineshaft.processes.listing import Asked, counted, desks, distinct, listed
+from lineshaft.processes.lookup import Found, Plants, find
 from lineshaft.processes.refusals import NotPossible, ReasonMissing
-from lineshaft.processes.views import Asked, listed, shown
+from lineshaft.processes.suggestions import suggested
+from lineshaft.processes.views import shown
 from lineshaft.store import Store
+from lineshaft.store.schema import processes
 
 __all__ = ["Steering", "make_steering", "open_steering"]
 
@@ -37,25 +42,64 @@ class Steering:
     """
 
     def __init__(
-        self, store: Store, actions: Actions, definitions: Sequence[ProcessDefinition], clock: Clock
+        self,
+        store: Store,
+        actions: Actions,
+        definitions: Sequence[ProcessDefinition],
+        clock: Clock,
+        acted: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._actions = actions
+        self._acted = acted
         self._clock = clock
+        self._plants: Plants = None
         self._loaded: dict[str, list[int]] = {}
+        self._definitions: dict[tuple[str, int], ProcessDefinition] = {}
         for definition in sorted(set(with_children(definitions)), key=lambda each: each.version):
             self._loaded.setdefault(definition.name, []).append(definition.version)
+            self._definitions[definition.name, definition.version] = definition
+
+    def of_plants(self, plants: Plants) -> Steering:
+        """The same for who sees these plants: a process of another does not exist; None: all exist. `listed`
+        and `counted` say so themselves, in what is asked."""
+        theirs = copy(self)
+        theirs._plants = plants
+        return theirs
 
     async def listed(self, asked: Asked) -> list[Told]:
         return await self._store.read(partial(listed, asked=asked, now=self._clock.now()))
 
+    async def counted(self, asked: Asked) -> dict[str, int]:
+        """See listing.counted"""
+        return await self._store.read(partial(counted, asked=asked, now=self._clock.now()))
+
+    async def choices(self) -> dict[str, list[str]]:
+        """What can be chosen from: `types` that can run here, `plants` and `owners` that there are."""
+
+        def question(connection: Connection) -> dict[str, list[str]]:
+            plants = self._plants
+            known = sorted(plants) if plants is not None else distinct(connection, processes.c.plant)
+            return {"plants": known, "owners": desks(connection, plants)}
+
+        return {"types": sorted(self._loaded), **await self._store.read(question)}
+
     async def of_process(self, name: str, state: str, limit: int) -> list[Told]:
         """state: as in `listed`, or `all`"""
-        return await self.listed(Asked(type=name, state="" if state == "all" else state, limit=limit))
+        plants = None if self._plants is None else frozenset(self._plants)
+        state = "" if state == "all" else state
+        return await self.listed(Asked(type=name, state=state, plants=plants, limit=limit))
 
     async def show(self, ref: str) -> Told:
-        question = partial(shown, ref=ref, now=self._clock.now(), loaded=self._loaded)
+        question = partial(
+            shown, ref=ref, now=self._clock.now(), loaded=self._loaded, plants=self._plants
+        )
         return await self._store.read(question)
+
+    def suggested(self, shown: Told, action: str, step: str) -> Any:
+        """See processes.suggestions. shown: as `show` gives it"""
+        definition = self._definitions.get((shown["type"], shown["version"]))
+        return suggested(definition, shown, action, step) if definition else None
 
     async def retry(self, ref: str, *, by: str, reason: str) -> Told:
         return await self._act(ref, "retry", partial(self._actions.retry, by=by, reason=reason))
@@ -99,7 +143,9 @@ class Steering:
         """
         if not dry_run and not reason.strip():
             raise ReasonMissing("migrate needs a reason", hint="say why, or only try it in a dry run")
-        report = await self._actions.migrate(name, before, after, by=by, reason=reason, dry_run=dry_run)
+        report = await self._actions.migrate(
+            name, before, after, by=by, reason=reason, dry_run=dry_run, plants=self._plants
+        )
         return {
             "type": name,
             "from": before,
@@ -116,7 +162,7 @@ class Steering:
         return await self._told(action, found)
 
     async def _live(self, ref: str, action: str) -> Found:
-        found = await self._store.read(partial(find, ref=ref))
+        found = await self._store.read(partial(find, ref=ref, plants=self._plants))
         if found.archived:
             raise NotPossible(
                 f"{found.type} {found.business_key} is archived: no {action} any more",
@@ -125,16 +171,24 @@ class Steering:
         return found
 
     async def _told(self, action: str, before: Found) -> Told:
+        self._acted()
         now = await self._store.read(partial(find, ref=before.process_id))
         facts = {name: getattr(now, name) for name in ("process_id", "type", "business_key", "state")}
         return {"action": action} | facts
 
 
 def make_steering(
-    store: Store, definitions: Sequence[ProcessDefinition], audit: Audit, clock: Clock, *, zone: ZoneInfo
+    store: Store,
+    definitions: Sequence[ProcessDefinition],
+    audit: Audit,
+    clock: Clock,
+    *,
+    zone: ZoneInfo,
+    acted: Callable[[], None] = lambda: None,
 ) -> Steering:
+    """acted: called after each action, so that it is taken up at once"""
     actions = Actions(store, definitions, note_action(audit), clock, zone=zone)
-    return Steering(store, actions, definitions, clock)
+    return Steering(store, actions, definitions, clock, acted)
 
 
 @asynccontextmanager

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 import typer
@@ -14,11 +13,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from lineshaft.app.plant_data import read_plant
-from lineshaft.app.settings import Settings, SystemSettings, load_settings, store_url
+from lineshaft.app.settings import Settings, load_settings, store_url
+from lineshaft.app.system_pauses import SystemPauses, said_moment
 from lineshaft.app.terminal import ConfigOption, JsonOption, known_settings, out, print_json, run_async
-from lineshaft.core.clock import SystemClock, rfc3339
-from lineshaft.core.errors import ConfigError
-from lineshaft.ledger import OPERATOR, Audit, Pause, Pauses
+from lineshaft.core.clock import SystemClock
+from lineshaft.ledger import OPERATOR, Audit, Pauses
 from lineshaft.store import Store
 
 __all__ = ["systems"]
@@ -34,17 +33,15 @@ ActorOption = Annotated[str, typer.Option("--by", help="Who decides this; defaul
 @systems.command("list")
 def list_command(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """The systems, their maintenance windows, and which of them are paused."""
-    path = known_settings(config)
-    settings, _ = load_settings(path)
-    paused = _with_pauses(settings, path, lambda pauses: pauses.current())
+    rows, settings = _with_pauses(config, lambda pauses: pauses.listing())
     if as_json:
-        print_json([_told(name, system, paused.get(name)) for name, system in settings.systems.items()])
+        print_json(rows)
         return
     table = Table("system", "maintenance", "paused until", "by", "reason")
-    for name, system in settings.systems.items():
-        pause = paused.get(name)
-        told = (_said(pause.until, settings), pause.actor, pause.reason) if pause else ()
-        table.add_row(name, "; ".join(map(str, system.policy.maintenance)), *map(escape, told))
+    for row in rows:
+        until = row["paused_until"]
+        told = (said_moment(until, settings), row["by"], row["reason"]) if until else ()
+        table.add_row(row["system"], "; ".join(row["maintenance"]), *map(escape, told))
     out.print(table)
 
 
@@ -65,21 +62,6 @@ def authority_command(config: ConfigOption = None, as_json: JsonOption = False) 
     out.print(table)
 
 
-def _told(name: str, system: SystemSettings, pause: Pause | None) -> dict[str, Any]:
-    return {
-        "system": name,
-        "title": system.title or name,
-        "maintenance": [str(window) for window in system.policy.maintenance],
-        "paused_until": rfc3339(pause.until) if pause else None,
-        "by": pause.actor if pause else "",
-        "reason": pause.reason if pause else "",
-    }
-
-
-def _said(moment: datetime, settings: Settings) -> str:
-    return f"{moment.astimezone(settings.zone):%Y-%m-%d %H:%M %Z}"
-
-
 @systems.command("pause")
 def pause_command(
     name: NameOption,
@@ -92,20 +74,13 @@ def pause_command(
     as_json: JsonOption = False,
 ) -> None:
     """Send the system nothing until then; what is under way may finish. Nodes follow within two seconds."""
-    path = known_settings(config)
-    settings, _ = load_settings(path)
-    system, end = _system(settings, name), _moment(settings, until)
     actor = by or getpass.getuser()
-
-    async def work(pauses: Pauses) -> Pause | None:
-        await pauses.pause(system, end, by=actor, reason=reason)
-        return (await pauses.current()).get(system)
-
-    pause = _with_pauses(settings, path, work)
+    told, settings = _with_pauses(config, lambda pauses: pauses.pause(name, until, by=actor, reason=reason))
     if as_json:
-        print_json(_told(system, settings.systems[system], pause))
+        print_json(told)
     else:
-        out.print(f"{system} is paused until {_said(end, settings)}", highlight=False)
+        said = said_moment(told["paused_until"], settings)
+        out.print(f"{told['system']} is paused until {said}", highlight=False)
 
 
 @systems.command("resume")
@@ -117,42 +92,24 @@ def resume_command(
     as_json: JsonOption = False,
 ) -> None:
     """End a pause before its time. What waits for it looks again within five minutes."""
+    actor = by or getpass.getuser()
+    told, _ = _with_pauses(config, lambda pauses: pauses.resume(name, by=actor, reason=reason))
+    if as_json:
+        print_json(told)
+    else:
+        out.print(f"{told['system']} is not paused", highlight=False)
+
+
+def _with_pauses(config: Path | None, work: Callable[[SystemPauses], Awaitable[T]]) -> tuple[T, Settings]:
     path = known_settings(config)
     settings, _ = load_settings(path)
-    system = _system(settings, name)
-    actor = by or getpass.getuser()
-    _with_pauses(settings, path, lambda pauses: pauses.resume(system, by=actor, reason=reason))
-    if as_json:
-        print_json(_told(system, settings.systems[system], None))
-    else:
-        out.print(f"{system} is not paused", highlight=False)
 
-
-def _system(settings: Settings, name: str) -> str:
-    known = {system.lower(): system for system in settings.systems}
-    if name.lower() not in known:
-        raise ConfigError(f"there is no system {name!r}", hint=f"known: {', '.join(settings.systems)}")
-    return known[name.lower()]
-
-
-def _moment(settings: Settings, text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigError(f"--until {text!r} is no time", hint="such as 2026-11-21T14:00Z") from error
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=settings.zone)
-    if moment <= SystemClock().now():
-        raise ConfigError(f"--until {text} is in the past", hint="give a time to come")
-    return moment
-
-
-def _with_pauses(settings: Settings, path: Path, work: Callable[[Pauses], Awaitable[T]]) -> T:
     async def do() -> T:
         clock, store = SystemClock(), Store.open(store_url(settings, path))
         try:
-            return await work(Pauses(store, Audit(OPERATOR, clock), clock))
+            pauses = Pauses(store, Audit(OPERATOR, clock), clock)
+            return await work(SystemPauses(settings, pauses, clock))
         finally:
             await store.close()
 
-    return run_async(do())
+    return run_async(do()), settings

@@ -52,6 +52,11 @@ class TelemetryPart:
         self._telemetry_child = self._child("telemetry")
         self._sources_child = self._child("sources")
 
+    @property
+    def pid(self) -> int | None:
+        """Of the telemetry process, while it runs."""
+        return self._telemetry_child.pid
+
     def checks(self) -> dict[str, tuple[str, Callable[[], Awaitable[Health]]]]:
         """Title and health, by name, of telemetry and of each source."""
 

@@ -15,6 +15,7 @@ __all__ = ["print_trace"]
 _COLOURS = {
     "request": "bright_cyan",
     "reading": "cyan",
+    "rule": "cyan",
     "event": "yellow",
     "process": "magenta",
     "step": "blue",
@@ -79,6 +80,10 @@ def _line(node: dict[str, Any], began: datetime) -> str:
         parts.append(f"[red]{state}[/]" if state in _BAD else f"[dim]{state}[/]")
     if node["kind"] == "process":
         parts.append(f"[dim]{escape(node['business_key'])}[/]")
+    if node["kind"] == "rule":
+        parts.append(
+            f"[dim]version {escape(node['version'])}, {escape(node['limit'])} {escape(node['unit'])}[/]"
+        )
     if caller := node.get("caller"):
         parts.append(f"[dim]by {escape(caller)}[/]")
     if problem := node.get("error") or node.get("cause"):

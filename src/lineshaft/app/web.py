@@ -1,4 +1,4 @@
-"""The HTTP server of a node: console, webhooks, and the trace as JSON."""
+"""The HTTP server of a node."""
 
 from __future__ import annotations
 
@@ -8,19 +8,14 @@ import socket
 from collections.abc import Iterator
 
 import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from lineshaft.app.web_access import WebAccess, must_know_callers
 from lineshaft.app.web_protocol import BoundedHttp
 from lineshaft.app.web_tls import WebTls
 from lineshaft.core.errors import ConfigError
-from lineshaft.core.ports import ReadModel
 
-__all__ = ["WebServer", "trace_route"]
+__all__ = ["WebServer"]
 
 
 class _Server(uvicorn.Server):
@@ -57,12 +52,11 @@ class WebServer:
         scheme = "https" if tls else "http"
         self.url = f"{scheme}://{'127.0.0.1' if host in ('0.0.0.0', '') else host}:{bound[1]}"  # noqa: S104
 
-    async def run(self, served: ASGIApp | list[Route], *, known_as: str = "") -> None:
+    async def run(self, app: ASGIApp, *, known_as: str = "") -> None:
         """Until cancelled; browsers that wait on an event stream do not hold it up.
 
         known_as  host name under which a proxy on this machine passes requests on
         """
-        app = Starlette(routes=served) if isinstance(served, list) else served
         tls = self._tls
         config = uvicorn.Config(
             WebAccess(app, host=self._host, bound=self._bound, known_as=known_as),
@@ -91,10 +85,3 @@ class WebServer:
 
     def close(self) -> None:
         self._socket.close()
-
-
-def trace_route(reads: ReadModel) -> Route:
-    async def trace(request: Request) -> Response:
-        return JSONResponse(await reads.trace(request.path_params["key"]))
-
-    return Route("/api/v1/trace/{key:path}", trace)

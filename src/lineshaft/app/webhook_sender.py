@@ -59,7 +59,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 class WebhookSender:
     """pauses_s: between attempts; policies: by route `webhooks`, which fields of an event an account sees;
-    refused: why a subscription's account may not be told of an event any more, empty: it may."""
+    refused: why a subscription's account may not be told of an event any more, empty: it may; attempted: told
+    of each attempt the state of its delivery then."""
 
     def __init__(
         self,
@@ -71,6 +72,7 @@ class WebhookSender:
         timeout_s: float = 15.0,
         pauses_s: tuple[float, ...] = PAUSES_S,
         ca_file: str = "",
+        attempted: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._destinations = destinations
         self._clock = clock
@@ -79,6 +81,7 @@ class WebhookSender:
         self._timeout_s = timeout_s
         self._pauses_s = pauses_s
         self._ca_file = ca_file
+        self._attempted = attempted
         self._tls: ssl.SSLContext | None = None
         self._kept: dict[tuple[str, str, int, str], Connections] = {}
 
@@ -127,6 +130,11 @@ class WebhookSender:
 
     def outcome(self, delivery: Delivery, attempt: Attempt) -> Outcome:
         """What the attempt makes of its delivery and its subscription."""
+        made = self._outcome(delivery, attempt)
+        self._attempted(made.state)
+        return made
+
+    def _outcome(self, delivery: Delivery, attempt: Attempt) -> Outcome:
         attempts = delivery.attempts + 1
         if attempt.is_good:
             return Outcome(

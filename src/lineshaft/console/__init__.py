@@ -1,8 +1,31 @@
-"""The web control tower: one server-rendered page that stays live, and the trace of any business key."""
+"""The web control tower: server-rendered screens that stay live, and act only through governed calls."""
 
-from lineshaft.console.changes import Changes
+from lineshaft.console.assets import Assets
+from lineshaft.console.changes import SYSTEMS, VALUES, Changes
+from lineshaft.console.environment import environment
+from lineshaft.console.headline import Headline
 from lineshaft.console.login import LoginPages
-from lineshaft.console.routes import console_routes
+from lineshaft.console.page import Page, Visit
+from lineshaft.console.pulse import Pulse
+from lineshaft.console.routes import Screen, console_pages
+from lineshaft.console.shell import Shell
 from lineshaft.console.views import LiveValue, PlantView, SystemView
 
-__all__ = ["Changes", "LiveValue", "LoginPages", "PlantView", "SystemView", "console_routes"]
+__all__ = [
+    "SYSTEMS",
+    "VALUES",
+    "Assets",
+    "Changes",
+    "Headline",
+    "LiveValue",
+    "LoginPages",
+    "Page",
+    "PlantView",
+    "Pulse",
+    "Screen",
+    "Shell",
+    "SystemView",
+    "Visit",
+    "console_pages",
+    "environment",
+]

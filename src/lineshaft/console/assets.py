@@ -1,4 +1,5 @@
-"""The page's own style sheet, script and icon: read once, served with a version, kept by the browser."""
+"""The pages' own style sheets, scripts and icon, and those of others under `vendor`: read once, served with a
+version, kept by the browser."""
 
 from __future__ import annotations
 
@@ -6,8 +7,9 @@ import hashlib
 from pathlib import Path
 
 import msgspec
-from starlette.requests import Request
 from starlette.responses import Response
+
+from lineshaft.console.page import Visit
 
 __all__ = ["Assets"]
 
@@ -23,25 +25,27 @@ class _Asset(msgspec.Struct, frozen=True, kw_only=True):
 
 class Assets:
     def __init__(self) -> None:
-        self._assets = {path.name: _read(path) for path in sorted(_FOLDER.iterdir()) if path.suffix in _TYPES}
+        self._assets = {
+            path.name: _read(path) for path in sorted(_FOLDER.rglob("*")) if path.suffix in _TYPES
+        }
 
     def url(self, name: str) -> str:
         """Relative, so that the console can be mounted anywhere; the version makes it safe to keep."""
         return f"static/{name}?v={self._assets[name].version}"
 
-    async def serve(self, request: Request) -> Response:
-        asset = self._assets.get(request.path_params["name"])
+    async def serve(self, visit: Visit) -> Response:
+        asset = self._assets.get(visit.path["name"])
         if asset is None:
             return Response("no such file", 404, media_type="text/plain")
         etag = f'"{asset.version}"'
-        current = request.query_params.get("v") == asset.version
+        current = visit.query.get("v") == asset.version
         headers = {
             "ETag": etag,
             "Cache-Control": "public, max-age=31536000, immutable" if current else "no-cache",
             "X-Content-Type-Options": "nosniff",
             "Content-Security-Policy": "default-src 'none'; style-src 'self'",
         }
-        if request.headers.get("if-none-match") == etag:
+        if visit.headers.get("if-none-match") == etag:
             return Response(status_code=304, headers=headers)
         return Response(asset.body, media_type=asset.media_type, headers=headers)
 

@@ -52,13 +52,16 @@ class LineView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CatalogueView(msgspec.Struct, frozen=True, kw_only=True):
-    """fault: why the registry does not answer; then the contracts that come with the product are shown."""
+    """fault: why the registry does not answer; then the contracts that come with the product are shown.
+    table: the same as rows: id, kind, domain, owner, state, version, sla, consumers, summary
+    """
 
     query: str
     kind: str
     owner: str
     owners: Sequence[str]
     domains: Sequence[tuple[str, Sequence[LineView]]]
+    table: Sequence[Sequence[Any]]
     count: int
     fault: str = ""
     asked: str = ""
@@ -93,6 +96,7 @@ class Catalogue:
             owner=owner,
             owners=sorted({entry.owner for entry in known}),
             domains=[(domain, [*map(_line, some)]) for domain, some in groupby(found, key=_domain)],
+            table=[_cells(entry) for entry in found],
             count=len(found),
             fault=fault,
             asked=asked,
@@ -149,6 +153,12 @@ def _line(entry: Entry) -> LineView:
         tone=tone_of(entry.state),
         consumers=len(entry.in_role(Role.CONSUMER)),
     )
+
+
+def _cells(entry: Entry) -> list[Any]:
+    line, version = _line(entry), entry.versions[-1].version if entry.versions else ""
+    told = (line.owner, line.state, version, line.sla, line.consumers, line.summary)
+    return [line.id, line.what, entry.domain, *told]
 
 
 def _facts(entry: Entry) -> list[tuple[str, str]]:

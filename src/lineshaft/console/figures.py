@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["count_text", "latency_text", "unit_symbol", "value_text"]
+__all__ = ["count_text", "latency_text", "size_text", "unit_symbol", "value_text"]
 
 # Symbols of the UNECE Rec 20 codes in `core.quantity`.
 _SYMBOLS = {
@@ -62,3 +62,11 @@ def latency_text(milliseconds: float | None) -> str:
 
 def count_text(count: int) -> str:
     return f"{count:,}".replace(",", "\u202f")
+
+
+def size_text(size: int) -> str:
+    """Bytes as `812 B`, `4.2 MB`, `118 GB`: three digits are enough."""
+    value, units = float(size), ["B", "kB", "MB", "GB", "TB"]
+    while value >= 999.5 and len(units) > 1:
+        value, units = value / 1000, units[1:]
+    return f"{value:.{0 if value >= 10 or units[0] == 'B' else 1}f} {units[0]}"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from starlette.responses import HTMLResponse, Response
 
 from lineshaft.console.assets import Assets
+from lineshaft.console.environment import environment
 from lineshaft.console.page_headers import FORM_HEADERS
-from lineshaft.console.panels import environment
 from lineshaft.console.views import PlantView
 
 __all__ = ["LoginPages"]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime, tzinfo
+import re
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from lineshaft.core.clock import rfc3339
 from lineshaft.core.errors import ConfigError
 
-__all__ = ["Moment", "PlantTime", "duration_text", "offset_text", "parse", "seconds_between"]
+__all__ = ["Moment", "PlantTime", "duration_text", "in_seconds", "offset_text", "parse", "seconds_between"]
+
+_FRACTION = re.compile(r"(\d\d:\d\d:\d\d)\.\d+Z")
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +29,7 @@ class PlantTime:
     def __init__(self, time_zone: str) -> None:
         """raises ConfigError for a name that is no IANA time zone"""
         try:
-            self._zone: tzinfo = ZoneInfo(time_zone)
+            self.zone: tzinfo = ZoneInfo(time_zone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ConfigError(
                 f"time zone {time_zone!r} is not known", hint="an IANA name such as Europe/Berlin"
@@ -40,7 +44,7 @@ class PlantTime:
         instant = parse(at)
         if instant is None:
             return None
-        local, today = instant.astimezone(self._zone), now.astimezone(self._zone)
+        local, today = instant.astimezone(self.zone), now.astimezone(self.zone)
         if local.date() == today.date():
             text = f"{local:%H:%M:%S}"
         elif local.year == today.year:
@@ -49,14 +53,30 @@ class PlantTime:
             text = f"{local.day}\u00a0{local:%b} {local:%Y %H:%M}"
         return _moment(instant, text)
 
+    def clock(self, at: datetime) -> str:
+        return f"{at.astimezone(self.zone):%H:%M}"
+
+    def day(self, at: datetime) -> str:
+        local = at.astimezone(self.zone)
+        return f"{local:%a} {local.day}\u00a0{local:%b}"
+
+    def begin_of(self, day: str, days: int = 0) -> str:
+        """When a day such as `2026-03-09` begins in the plant, or the one so many days later, as the ledger
+        has times; empty for what is no day, or lies out of range."""
+        try:
+            first = datetime.combine(date.fromisoformat(day) + timedelta(days=days), time(), self.zone)
+            return rfc3339(first)
+        except (ValueError, OverflowError):
+            return ""
+
     def precise(self, at: datetime | str | None, begins: datetime | str | None = None) -> Moment | None:
         """`9 Mar 2026 14:03:22.123`; without the date on the day on which a story begins."""
         instant = parse(at)
         if instant is None:
             return None
-        local = instant.astimezone(self._zone)
+        local = instant.astimezone(self.zone)
         first = parse(begins)
-        same_day = first is not None and first.astimezone(self._zone).date() == local.date()
+        same_day = first is not None and first.astimezone(self.zone).date() == local.date()
         date = "" if same_day else f"{local.day} {local:%b %Y} "
         return _moment(instant, f"{date}{local:%H:%M:%S}.{local.microsecond // 1000:03d}")
 
@@ -86,6 +106,11 @@ def parse(at: datetime | str | None) -> datetime | None:
 def seconds_between(start: datetime | str | None, end: datetime | str | None) -> float | None:
     first, last = parse(start), parse(end)
     return (last - first).total_seconds() if first and last else None
+
+
+def in_seconds(text: str) -> str:
+    """A text with the times in it cut to seconds."""
+    return _FRACTION.sub(r"\1Z", text)
 
 
 def duration_text(seconds: float | None) -> str:

@@ -1,90 +1,47 @@
-"""A trace as stories to read: entries in order of time, each with its offset, cause and payloads."""
+"""A trace as stories to read: entries in order of time; of a long one, those that tell it."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from hashlib import blake2s
 from typing import Any
 
 import msgspec
 
-from lineshaft.console.moments import Moment, PlantTime, duration_text, offset_text, parse, seconds_between
-from lineshaft.console.tones import Tone, tone_of, worst
+from lineshaft.console.moments import Moment, PlantTime, duration_text, parse, seconds_between
+from lineshaft.console.story_entry import Cause, Entry, EntryMaker, Node, carries, tone
+from lineshaft.console.tones import Tone, worst
 
-__all__ = ["Entry", "Story", "stories"]
+__all__ = ["Story", "stories"]
 
-_WORTH_A_GAP_S = 20.0
-_MOST_PAYLOAD = 20_000
 _MOST_OPEN_ENTRIES = 150
-_KINDS = ("request", "reading", "event", "process", "step", "call", "document", "exception")
+_MOST_NOTABLE = 150
+_KINDS = ("request", "reading", "rule", "event", "process", "step", "call", "document", "exception")
 _PLURALS = {"process": "processes"}
-_PAYLOADS = ("data", "request", "reply", "input", "output", "result")
-_FACTS = {
-    "reading": ("position",),
-    "event": ("subject", "class", "source"),
-    "process": ("business_key", "owner"),
-    "step": (),
-    "call": ("idempotency_key",),
-    "document": (),
-    "exception": ("owner",),
-}
-_SEARCHABLE = {"subject", "business_key", "idempotency_key"}
-Node = Mapping[str, Any]
 
 
-class Fact(msgspec.Struct, frozen=True, kw_only=True):
-    """key: it can be asked for in turn."""
+class _Fold(msgspec.Struct, frozen=True):
+    """Of a longer story than this, its first and last entries, and between them what is notable."""
 
-    label: str
-    text: str
-    key: bool
-
-
-class Cause(msgspec.Struct, frozen=True, kw_only=True):
-    number: int
-    kind: str
-    title: str
+    longest: int
+    first: int
+    last: int
 
 
-class Payload(msgspec.Struct, frozen=True, kw_only=True):
-    label: str
-    text: str
-    cut: bool
-
-
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """number   from 1, within its story
-    offset   since the story's first moment, e.g. `+2 min 05 s`
-    gap      the time in which nothing happened before it, when it was long
-    took     until it was finished
-    cause    what it came of, when that is not the entry just before
-    asked    it carries the key that was asked for
-    """
-
-    number: int
-    kind: str
-    id: str
-    title: str
-    state: str
-    tone: Tone
-    at: Moment | None
-    offset: str
-    gap: str
-    took: str
-    attempts: int
-    error: str
-    document: str
-    cause: Cause | None
-    asked: bool
-    facts: list[Fact]
-    payloads: list[Payload]
+_USUAL = _Fold(120, 60, 30)
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
-    """title: its first process, or else its first event; unfinished: a process in it has not ended."""
+    """anchor      of its parts in the page
+    title       its first process, or else its first event
+    unfinished  a process in it has not ended
+    entries     those that are shown: none of a story that does not open by itself
+    count       of all
+    """
 
     correlation_id: str
+    anchor: str
     title: str
     business_key: str
     begins: Moment | None
@@ -95,57 +52,108 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     inventory: str
     documents: list[str]
     entries: list[Entry]
+    count: int
     opens: bool
 
 
-def stories(trace: Mapping[str, Any], plant_time: PlantTime) -> list[Story]:
-    """core.ports.ReadModel.trace made readable. Of a long answer only the first story is opened."""
-    found: Sequence[Mapping[str, Any]] = trace["stories"]
+def stories(
+    trace: Mapping[str, Any],
+    plant_time: PlantTime,
+    *,
+    versions: Mapping[str, str] | None = None,
+    shown: Callable[[Any], Any] = lambda content: content,
+    whole: bool = False,
+) -> list[Story]:
+    """core.ports.ReadModel.trace made readable. Of a long answer only the first story is opened.
+
+    versions, shown  as EntryMaker has them
+    whole            long stories, too, with all their entries
+    """
+    found: Sequence[Mapping[str, Any]] = [story for story in trace["stories"] if story["nodes"]]
     entries = sum(len(story["nodes"]) for story in found)
-    return [
-        _story(story, str(trace["query"]), plant_time, opens=not index or entries <= _MOST_OPEN_ENTRIES)
-        for index, story in enumerate(found)
-        if story["nodes"]
-    ]
+    asked = str(trace["query"])
+    maker = EntryMaker(asked, plant_time, versions or {}, shown)
+    told = []
+    for index, story in enumerate(found):
+        opens = not index or entries <= _MOST_OPEN_ENTRIES
+        told.append(_story(story, asked, maker, plant_time, None if whole else _USUAL, opens=opens))
+    return told
 
 
-def _story(story: Mapping[str, Any], asked: str, plant_time: PlantTime, *, opens: bool) -> Story:
+def _story(
+    story: Mapping[str, Any],
+    asked: str,
+    maker: EntryMaker,
+    plant_time: PlantTime,
+    fold: _Fold | None,
+    *,
+    opens: bool,
+) -> Story:
     nodes: list[Node] = story["nodes"]
-    causes = _causes(nodes, story["edges"])
     begins = nodes[0].get("at")
-    entries = [
-        _entry(
-            number,
-            node,
-            before=nodes[number - 2] if number > 1 else None,
-            begins=begins,
-            cause=causes.get(node["id"]),
-            asked=asked,
-            plant_time=plant_time,
-        )
-        for number, node in enumerate(nodes, start=1)
-    ]
     processes = [node for node in nodes if node["kind"] == "process"]
     head = processes[0] if processes else next((n for n in nodes if n["kind"] == "event"), nodes[0])
     ends = max((moment for node in nodes for moment in _moments(node)), default=None)
     unfinished = any(not node.get("finished_at") for node in processes)
+    tones = [tone(node) for node in nodes]
     return Story(
         correlation_id=story["correlation_id"],
+        anchor=f"s{blake2s(story['correlation_id'].encode(), digest_size=4).hexdigest()}",
         title=head["title"],
         business_key=str(head.get("business_key") or head.get("subject") or ""),
         begins=plant_time.precise(begins),
         lasted=duration_text(seconds_between(begins, ends)),
         unfinished=unfinished,
         tone=worst(
-            *(entry.tone for entry in entries if entry.tone in (Tone.WARN, Tone.BAD)),
+            *(each for each in tones if each in (Tone.WARN, Tone.BAD)),
             Tone.BUSY if unfinished else Tone.GOOD,
         ),
-        outcome=_outcome(entries, unfinished),
+        outcome=_outcome(nodes, tones, unfinished),
         inventory=_inventory(nodes),
         documents=[node["title"] for node in nodes if node["kind"] == "document"],
-        entries=entries,
+        entries=_entries(nodes, story["edges"], _chosen(nodes, tones, asked, fold), maker) if opens else [],
+        count=len(nodes),
         opens=opens,
     )
+
+
+def _entries(
+    nodes: Sequence[Node], edges: Sequence[Sequence[str]], chosen: Sequence[int], maker: EntryMaker
+) -> list[Entry]:
+    causes, came = _causes(nodes, edges), _came(nodes, edges)
+    made, last = [], -1
+    for index in chosen:
+        node = nodes[index]
+        left_out = index - last - 1
+        made.append(
+            maker.entry(
+                index + 1,
+                node,
+                nodes[index - 1] if index else None,
+                nodes[0].get("at"),
+                causes.get(node["id"]),
+                came.get(node["id"]),
+                left_out,
+            )
+        )
+        last = index
+    return made
+
+
+def _chosen(nodes: Sequence[Node], tones: Sequence[Tone], asked: str, fold: _Fold | None) -> list[int]:
+    """Which are shown. Notable is what went wrong, made a document, or carries the key."""
+    count = len(nodes)
+    if fold is None or count <= fold.longest:
+        return list(range(count))
+    between = range(fold.first, count - fold.last)
+    notable = [
+        index
+        for index in between
+        if tones[index] in (Tone.WARN, Tone.BAD)
+        or nodes[index]["kind"] == "document"
+        or carries(nodes[index], asked)
+    ]
+    return [*range(fold.first), *notable[:_MOST_NOTABLE], *range(count - fold.last, count)]
 
 
 def _moments(node: Node) -> Iterable[Any]:
@@ -170,71 +178,15 @@ def _is_own_step(process: Node, step: Node) -> bool:
     return step["kind"] == "step" and str(step["id"]).startswith(f"{process['id']}/")
 
 
-def _entry(
-    number: int,
-    node: Node,
-    *,
-    before: Node | None,
-    begins: Any,
-    cause: Cause | None,
-    asked: str,
-    plant_time: PlantTime,
-) -> Entry:
-    kind, state = str(node["kind"]), str(node.get("state") or "")
-    gap = seconds_between(before["at"], node["at"]) if before else None
-    offset = seconds_between(begins, node["at"])
-    names = ("id", "correlation_id", *_SEARCHABLE, "document")
-    return Entry(
-        number=number,
-        kind=kind,
-        id=str(node["id"]),
-        title=str(node["title"]),
-        state=state,
-        tone=tone_of(state, kind) if state else Tone.PLAIN,
-        at=plant_time.precise(node["at"], begins),
-        offset=offset_text(offset),
-        gap=duration_text(gap) if gap is not None and gap >= _WORTH_A_GAP_S else "",
-        took=duration_text(seconds_between(node["at"], node.get("finished_at"))),
-        attempts=int(node.get("attempts") or 0),
-        error=_error(str(node.get("error") or node.get("cause") or "")),
-        document=str(node.get("document") or ""),
-        cause=cause,
-        asked=any(str(node.get(name) or "") == asked for name in names) or _names(node, asked),
-        facts=list(_facts(kind, node)),
-        payloads=list(_payloads(node)),
-    )
-
-
-def _error(text: str) -> str:
-    """A step keeps its fault as JSON {"code", "message", "owner"}; a call and a process as text."""
-    try:
-        fault = json.loads(text)
-    except ValueError:
-        return text
-    if not isinstance(fault, dict) or "message" not in fault:
-        return text
-    named = [str(fault[name]) for name in ("code", "owner") if fault.get(name)]
-    return f"{fault['message']} ({', '.join(named)})" if named else str(fault["message"])
-
-
-def _names(node: Node, asked: str) -> bool:
-    """A document's id is `<system>:<number>`."""
-    return node["kind"] == "document" and str(node["id"]).partition(":")[2] == asked
-
-
-def _facts(kind: str, node: Node) -> Iterable[Fact]:
-    for name in _FACTS.get(kind, ()):
-        text = node.get(name) or (node.get("data") or {}).get(name)
-        if text:
-            yield Fact(label=name.replace("_", " "), text=str(text), key=name in _SEARCHABLE)
-
-
-def _payloads(node: Node) -> Iterable[Payload]:
-    for name in _PAYLOADS:
-        content = node.get(name)
-        if content is not None and content not in ({}, [], ""):
-            text = json.dumps(content, indent=2, ensure_ascii=False)
-            yield Payload(label=name, text=text[:_MOST_PAYLOAD], cut=len(text) > _MOST_PAYLOAD)
+def _came(nodes: Sequence[Node], edges: Iterable[Sequence[str]]) -> dict[str, Any]:
+    """Of events that were read from a payload which is kept with an exception: that payload."""
+    kept = {
+        node["id"]: node.get("corrected") or node.get("payload")
+        for node in nodes
+        if node["kind"] == "exception"
+    }
+    events = {node["id"] for node in nodes if node["kind"] == "event"}
+    return {effect: kept[cause] for cause, effect in edges if cause in kept and effect in events}
 
 
 def _inventory(nodes: Iterable[Node]) -> str:
@@ -247,12 +199,12 @@ def _inventory(nodes: Iterable[Node]) -> str:
     )
 
 
-def _outcome(entries: Sequence[Entry], unfinished: bool) -> str:
+def _outcome(nodes: Sequence[Node], tones: Sequence[Tone], unfinished: bool) -> str:
     """What is wrong with it, if something is; else whether it is over."""
     wrong = Counter(
-        f"{entry.kind} {entry.state}"
-        for entry in entries
-        if entry.state and entry.tone in (Tone.WARN, Tone.BAD)
+        f"{node['kind']} {node['state']}"
+        for node, each in zip(nodes, tones, strict=True)
+        if each in (Tone.WARN, Tone.BAD)
     )
     if wrong:
         return ", ".join(f"{count} {what}" if count > 1 else what for what, count in wrong.items())

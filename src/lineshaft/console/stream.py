@@ -1,7 +1,7 @@
-"""Server-sent events: changed panels as they change, a beat when nothing does.
+"""Server-sent events: what changed, when it did, and a beat when nothing does.
 
-    event: panels    id: <version>    data: {"at": <RFC 3339>, "panels": {<name>: <html>}}
-    event: beat                       data: {"at": <RFC 3339>}
+    event: touched    id: <version>    data: {"at": <RFC 3339>, "topics": [<name>, …]}
+    event: beat                        data: {"at": <RFC 3339>}
 
 `at` is the server's time, by which the browser counts ages. EventSource returns by itself with the last id.
 """
@@ -15,18 +15,18 @@ import msgspec
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from lineshaft.console.board import Board
+from lineshaft.console.pulse import Pulse
 from lineshaft.core.access import Refused
 from lineshaft.core.clock import Clock, rfc3339
 from lineshaft.core.errors import TransientFault
 
-__all__ = ["PanelStream"]
+__all__ = ["ChangeStream"]
 
 _BEAT_S = 10.0
 _RETRY_MS = 2000
 
 
-class PanelStream(StreamingResponse):
+class ChangeStream(StreamingResponse):
     """Counts as a watcher from its first byte until the browser is gone.
 
     proof  asked about every ten seconds; raises Refused when who watches may not any more
@@ -36,33 +36,33 @@ class PanelStream(StreamingResponse):
 
     def __init__(
         self,
-        board: Board,
+        pulse: Pulse,
         clock: Clock,
         version: str,
         headers: dict[str, str],
         proof: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
-        self._board = board
+        self._pulse = pulse
         self._clock = clock
         self._proof = proof
         super().__init__(self._messages(version), headers={**headers, "X-Accel-Buffering": "no"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with self._board.attend():
+        async with self._pulse.attend():
             await super().__call__(scope, receive, send)
 
     async def _messages(self, version: str) -> AsyncIterator[bytes]:
         yield f"retry: {_RETRY_MS}\n".encode() + self._message("beat", {})
         proved_at = self._clock.monotonic()
-        while not self._board.closed and not self._board.rests:
-            showing = await self._board.after(version, _BEAT_S)
+        while not self._pulse.closed and not self._pulse.rests:
+            touched = await self._pulse.after(version, _BEAT_S)
             if self._clock.monotonic() - proved_at >= _BEAT_S:
                 proved_at = self._clock.monotonic()
                 if not await self._may_watch():
                     return
-            version = showing.version
-            if showing.panels:
-                yield self._message("panels", {"panels": showing.panels}, version)
+            version = touched.version
+            if touched.topics:
+                yield self._message("touched", {"topics": sorted(touched.topics)}, version)
             else:
                 yield self._message("beat", {})
 

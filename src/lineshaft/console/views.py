@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
 import msgspec
 
+from lineshaft.contracts.plant_facts import TagFacts
 from lineshaft.core.ports import HealthState
 from lineshaft.core.values import Quality
 
-__all__ = ["LimitSide", "LiveValue", "PlantView", "SystemView", "ValueState"]
+__all__ = ["LimitSide", "Line", "LiveValue", "PlantView", "SystemView", "ValueState"]
 
 
 class PlantView(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,3 +76,19 @@ class LiveValue(msgspec.Struct, frozen=True, kw_only=True):
     limit_side: LimitSide = LimitSide.HIGH
     state: ValueState = ValueState.NORMAL
     points: tuple[float, ...] = ()
+
+
+class Line(Protocol):
+    """What this node's memory knows of its own devices."""
+
+    def tags_with_rules(self) -> Sequence[TagFacts]: ...
+
+    def values_of(self, tags: Iterable[TagFacts]) -> Sequence[LiveValue]: ...
+
+    def course(self, tag: str) -> tuple[list[float], list[float]]:
+        """Of the last half hour: epoch seconds and values, the oldest first."""
+        ...
+
+    def backlog(self) -> tuple[int, float] | None:
+        """Messages of devices that wait, and the milliseconds that the last batch waited; None: not heard."""
+        ...

@@ -6,6 +6,7 @@ from lineshaft.telemetry.evaluate.columnar import ColumnarEvaluation
 from lineshaft.telemetry.evaluate.evaluation import NO_TIME, Evaluation, Live, Results
 from lineshaft.telemetry.pipeline import OnRebirth, Rules, TelemetryPipeline
 from lineshaft.telemetry.readings import QUALITIES, Readings
+from lineshaft.telemetry.rules.facts import tag_facts
 from lineshaft.telemetry.rules.limits import Limit
 from lineshaft.telemetry.rules.rule_set import RuleSet, read_rules
 from lineshaft.telemetry.sparkplug.commands import rebirth_request, state_message
@@ -35,4 +36,5 @@ __all__ = [
     "read_tags",
     "rebirth_request",
     "state_message",
+    "tag_facts",
 ]

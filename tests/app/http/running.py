@@ -15,20 +15,14 @@ from typing import Any, Self, TypeVar
 
 import yaml
 
+from estate.people import PASSWORD, give_credentials
 from estate.plant import ENTERPRISE, PLANT
 from estate.product import Product
 from estate.systems.cmms import CmmsSystem
 from estate.systems.inventory import InventorySystem
 from estate.systems.mes import MesSystem
 from estate.systems.planning import PlanningSystem
-from lineshaft.app.settings import load_settings, store_url
-from lineshaft.core.clock import SystemClock
-from lineshaft.core.credentials import Credential, CredentialKind
-from lineshaft.gateway.identity import hash_password, make_secret, stored
 from lineshaft.gateway.identity.roles import BUILT_IN
-from lineshaft.ledger import Audit
-from lineshaft.ledger.accounts import StoredCredentials
-from lineshaft.store import Store
 
 __all__ = ["ANYWHERE", "ELSEWHERE", "PASSWORD", "ROLES", "HttpNode", "matrix_accounts"]
 
@@ -37,7 +31,6 @@ ROOT = Path(__file__).parents[3]
 MAPPINGS = ROOT / "estate" / "plants" / "leipzig"
 ELSEWHERE, ANYWHERE = "lyon", "*"
 ROLES = (*BUILT_IN, "nobody")
-PASSWORD = "correct horse battery staple"
 _FREE = {"rate_per_s": 0}
 _WAIT_S = 60.0
 
@@ -144,7 +137,7 @@ class HttpNode:
             await self._stack.enter_async_context(system)
         self._write({name: system.url for name, system in systems.items()})
         if self._accounts:
-            await self._make_keys()
+            self.keys = await give_credentials(self.settings_path, self._accounts)
         if not self._serves:
             return
         await self.product.start()
@@ -190,26 +183,3 @@ class HttpNode:
             access["roles"] = {"nobody": {"may": []}, **access.get("roles", {})}
             (self.folder / "access.yaml").write_text(yaml.safe_dump(access))
         self.settings_path.write_text(yaml.safe_dump({**settings, **self._more}, sort_keys=False))
-
-    async def _make_keys(self) -> None:
-        settings, _ = load_settings(self.settings_path)
-        self.product.data_dir.mkdir(exist_ok=True)
-        clock = SystemClock()
-        store = Store.open(store_url(settings, self.settings_path))
-        credentials = StoredCredentials(store, Audit("tests", clock), clock)
-        made = []
-        for account, entry in (self._accounts or {}).items():
-            credential_id, text = make_secret(CredentialKind.KEY)
-            self.keys[account] = text
-            kinds = [(CredentialKind.KEY, credential_id, stored(text))]
-            if entry.get("kind") == "person":
-                kinds.append((CredentialKind.PASSWORD, f"password:{account}", hash_password(PASSWORD)))
-            made += [
-                Credential(
-                    credential_id=each, kind=kind, account=account, hash=hashed,
-                    created_at=clock.now(), created_by="tests",
-                )
-                for kind, each, hashed in kinds
-            ]  # fmt: skip
-        await asyncio.gather(*(credentials.add(each, by="tests") for each in made))
-        await store.close()

@@ -27,9 +27,10 @@ from lineshaft.core.errors import (
     ConfigError,
     ContractViolation,
     LineshaftError,
+    PermanentFault,
     TransientFault,
 )
-from lineshaft.core.ports import CallContext, Health, HealthState, Manifest
+from lineshaft.core.ports import CallContext, Health, HealthState, Manifest, WireMessage
 from lineshaft.core.values import Event, Value
 
 __all__ = ["RestConnector"]
@@ -108,6 +109,20 @@ class RestConnector:
                 state=HealthState.DEGRADED, detail=f"answers {answer.status}", latency_ms=latency_ms
             )
         return Health(state=HealthState.ACTIVE, latency_ms=latency_ms)
+
+    def as_sent(self, operation: str, request: Value, key: str) -> WireMessage:
+        """As core.ports.SaysAsSent says."""
+        mapped = self._mapping.operations.get(operation)
+        if mapped is None:
+            raise PermanentFault(
+                f"{self._settings.name} does not map {operation} any more",
+                code="not_mapped",
+                hint=f"its mapping is {self._mapping.file}",
+            )
+        call = CallContext(call_id="", operation=operation, idempotency_key=key, deadline_s=0.0, headers={})
+        asked = self._question(mapped.operation, mapped.exchange, call, request, False)
+        body = None if asked.body is None else msgspec.json.decode(asked.body)
+        return WireMessage(method=asked.method, address=asked.path, body=body)
 
     def owner(self, hook: str) -> str:
         """The desk that owns what comes over a webhook. raises PermanentFault for an unknown one"""

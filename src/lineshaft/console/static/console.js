@@ -1,15 +1,17 @@
 "use strict";
-// Keeps the page as the server has it: changed panels come by server-sent events and are merged into the page, so
-// that focus, scroll position, selection and opened payloads stay. Ages are counted here, by the server's clock.
+// Keeps the page as the server has it: server-sent events tell what changed, and the parts of the page that show it
+// (`data-live="topic …"`, each with an id) are read again and morphed, so that focus, scroll position and what is
+// folded out or being typed stay. Ages are counted here, by the server's clock.
 (() => {
   const SILENCE_MS = 25_000; // the server beats every ten seconds
   const RECONNECT_MS = 3_000;
-  const REFRESH_MS = 2_000; // least time between two readings of an open trace
+  const REFRESH_MS = 1_000; // least time between two readings of the page
+  const SETTLED_MS = 300; // after a decision
+  const STREAM = "events-stream";
   const live = document.getElementById("live");
   const clock = document.getElementById("clock");
-  const [address, query] = document.body.dataset.stream.split("?");
   const zone = document.body.dataset.zone;
-  let version = new URLSearchParams(query).get("since");
+  let version = "";
   let ahead = Date.parse(document.body.dataset.now) - Date.now();
   let heard = Date.now();
   let tried = heard;
@@ -25,50 +27,6 @@
     live.className = `live ${look}`;
   }
 
-  // Merging: the old element takes over attributes and children of the new one; keyed children are matched by key.
-  function merge(old, fresh) {
-    for (const { name, value } of fresh.attributes) {
-      if (name === "open") continue; // what is folded out is the reader's choice
-      if (old.getAttribute(name) !== value) old.setAttribute(name, value);
-    }
-    for (const { name } of [...old.attributes]) {
-      if (name !== "open" && !fresh.hasAttribute(name)) old.removeAttribute(name);
-    }
-    mergeChildren(old, fresh);
-  }
-
-  function mergeChildren(old, fresh) {
-    const keyed = new Map();
-    for (const child of old.children) if (child.dataset && child.dataset.key) keyed.set(child.dataset.key, child);
-    let place = old.firstChild;
-    for (const child of [...fresh.childNodes]) {
-      const key = child.dataset && child.dataset.key;
-      const match = key ? keyed.get(key) : place && alike(place, child) ? place : null;
-      if (!match) {
-        old.insertBefore(child, place);
-        if (key && keyed.size) highlight(child);
-        continue;
-      }
-      if (match === place) place = place.nextSibling;
-      else old.insertBefore(match, place);
-      if (match.nodeType !== Node.ELEMENT_NODE) {
-        if (match.data !== child.data) match.data = child.data;
-        continue;
-      }
-      const changed = match.dataset && match.dataset.mark !== child.dataset.mark;
-      merge(match, child);
-      if (changed) highlight(match);
-    }
-    while (place) {
-      const next = place.nextSibling;
-      place.remove();
-      place = next;
-    }
-  }
-
-  const alike = (old, fresh) =>
-    old.nodeType === fresh.nodeType && old.nodeName === fresh.nodeName && !(old.dataset && old.dataset.key);
-
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   function highlight(element) {
     if (still.matches) return;
@@ -77,37 +35,83 @@
     for (const cell of cells) cell.animate([{ backgroundColor: colour }, {}], { duration: 1800, easing: "ease-out" });
   }
 
-  function show(panels) {
-    for (const [name, html] of Object.entries(panels)) {
-      const panel = document.querySelector(`[data-panel="${name}"]`);
-      if (!panel) continue;
-      const fresh = document.createElement("template");
-      fresh.innerHTML = html;
-      mergeChildren(panel, fresh.content);
-    }
-    tick();
-    if (["processes", "calls", "events"].some((name) => name in panels)) refreshSoon();
-  }
+  // What is folded out, typed or drawn is the reader's, not the server's.
+  const isReaders = (node) =>
+    node.nodeType === Node.ELEMENT_NODE &&
+    (node.matches("[data-keep]") || (node.matches("form") && (node.dataset.dirty || node.contains(document.activeElement))));
+  const morphing = {
+    morphStyle: "outerHTML",
+    ignoreActiveValue: true,
+    callbacks: {
+      beforeNodeMorphed(old, fresh) {
+        if (old.nodeType !== Node.ELEMENT_NODE) return true;
+        if (old.dataset.series !== fresh.dataset?.series && old.matches(".chart")) {
+          old.dataset.series = fresh.dataset.series;
+          old.dispatchEvent(new CustomEvent("series"));
+        }
+        if (old.matches(".chart") || isReaders(old)) return false;
+        if (old.dataset.mark !== fresh.dataset?.mark && old.id && old.id === fresh.id) highlight(old);
+        return true;
+      },
+      beforeAttributeUpdated: (name, node) => !(name === "open" && node.matches("details, dialog")),
+      beforeNodeRemoved: (node) => !isReaders(node),
+      afterNodeAdded(node) {
+        if (node.nodeType === Node.ELEMENT_NODE && node.id && node.matches("[data-mark]")) highlight(node);
+      },
+    },
+  };
 
-  // An open trace is read again when the ledger has changed.
-  const stories = document.querySelector("[data-refresh]");
-  let waiting = 0;
+  const pending = new Set();
+  let refreshing = false;
   let refreshedAt = 0;
-  function refreshSoon() {
-    if (!stories || waiting || !new URLSearchParams(location.search).get("key")) return;
-    waiting = setTimeout(refresh, Math.max(0, refreshedAt + REFRESH_MS - Date.now()));
+  let timer = 0;
+  function refreshSoon(topics) {
+    for (const topic of topics) pending.add(topic);
+    if (timer || refreshing || !parts(pending).length) return;
+    timer = setTimeout(refresh, Math.max(0, refreshedAt + REFRESH_MS - Date.now()));
   }
+  const parts = (topics) =>
+    [...document.querySelectorAll("[data-live]")].filter((part) =>
+      part.dataset.live.split(" ").some((topic) => topic === "*" || topics.has(topic)),
+    );
   async function refresh() {
+    clearTimeout(timer);
+    timer = 0;
+    refreshing = true;
+    const wanted = parts(pending).map((part) => part.id);
+    pending.clear();
     try {
-      const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-refresh]");
-      if (fresh) mergeChildren(stories, document.importNode(fresh, true));
+      const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "manual" });
+      if (answer.type === "opaqueredirect") return location.reload();
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+      for (const id of wanted) {
+        const [old, replacement] = [document.getElementById(id), fresh.getElementById(id)];
+        if (old && replacement) Idiomorph.morph(old, document.importNode(replacement, true), morphing);
+      }
+      tick();
+      document.dispatchEvent(new CustomEvent("lineshaft:refreshed"));
     } catch {
       // the stream tells of the lost server, and brings the next change
+    } finally {
+      refreshedAt = Date.now();
+      refreshing = false;
     }
-    refreshedAt = Date.now();
-    waiting = 0;
+    if (pending.size) refreshSoon([]);
   }
+  // After a decision everything on the page may be different: at once, and when what it set going is done.
+  function refreshAll() {
+    for (const part of document.querySelectorAll("[data-live]"))
+      for (const topic of part.dataset.live.split(" ")) pending.add(topic);
+    if (!refreshing) refresh();
+  }
+  document.addEventListener("lineshaft:done", () => {
+    refreshAll();
+    setTimeout(refreshAll, SETTLED_MS);
+  });
+  document.addEventListener("input", (change) => {
+    const form = change.target.closest("form.action");
+    if (form) form.dataset.dirty = "yes";
+  });
 
   function age(seconds) {
     const s = Math.max(0, Math.floor(seconds));
@@ -134,11 +138,11 @@
     clearTimeout(again);
     if (source || document.hidden) return;
     tried = Date.now();
-    source = new EventSource(version ? `${address}?since=${encodeURIComponent(version)}` : address);
-    source.addEventListener("panels", (message) => {
+    source = new EventSource(version ? `${STREAM}?since=${encodeURIComponent(version)}` : STREAM);
+    source.addEventListener("touched", (message) => {
       const news = listen(message);
       version = message.lastEventId;
-      show(news.panels);
+      refreshSoon(news.topics);
     });
     source.addEventListener("beat", listen);
     source.addEventListener("error", () => {
@@ -179,13 +183,23 @@
     disconnect();
     say("paused", "waiting");
   });
+
+  let going = 0;
   document.addEventListener("keydown", (press) => {
-    const field = document.getElementById("key");
-    const typing = press.target.closest("input, textarea, select");
-    if (press.key !== "/" || typing || press.ctrlKey || press.metaKey || press.altKey) return;
-    press.preventDefault();
-    field.focus();
-    field.select();
+    const typing = press.target.closest?.("input, textarea, select");
+    if (typing || press.ctrlKey || press.metaKey || press.altKey) return;
+    if (press.key === "/") {
+      press.preventDefault();
+      const field = document.getElementById("key");
+      field.focus();
+      field.select();
+    } else if (press.key === "g") {
+      going = Date.now();
+    } else if (Date.now() - going < 1500) {
+      const place = [...document.querySelectorAll("[data-go]")].find((link) => link.dataset.go === press.key);
+      going = 0;
+      if (place) location.assign(place.href);
+    }
   });
 
   setInterval(tick, 1000);

@@ -1,0 +1,59 @@
+"""Pages as they are declared: where, who may see them, and what makes them from a visit."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from lineshaft.core.access import ALL, Caller, permits
+
+__all__ = ["Page", "Visit"]
+
+
+class Visit(msgspec.Struct, frozen=True, kw_only=True):
+    """One request for a page, after the checks of the gateway: the caller has the page's permission.
+
+    query    as sent, each name once
+    shown    leaves of rows what the account may see; a screen passes through it what it shows of payloads
+    headers  names in lower case
+    """
+
+    caller: Caller
+    path: Mapping[str, str] = {}
+    query: Mapping[str, str] = {}
+    headers: Mapping[str, str] = {}
+    shown: Callable[[Any], Any] = lambda value: value
+
+    @property
+    def plants(self) -> frozenset[str] | None:
+        """Whose rows may be shown; None: those of every plant."""
+        return None if ALL in self.caller.plants else self.caller.plants
+
+    def may(self, permission: str) -> bool:
+        return permits(self.caller, permission)
+
+    def asked(self, name: str, longest: int = 200) -> str:
+        """A parameter of the query without space around it, cut to what a search can mean."""
+        return self.query.get(name, "").strip()[:longest]
+
+    def number(self, name: str, usual: int, most: int) -> int:
+        """A whole number from 1 to `most`; `usual` for anything else."""
+        text = self.query.get(name, "")
+        return int(text) if text.isdecimal() and 1 <= int(text[:9]) <= most else usual
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """path        beginning with `/`; `{ref:path}` takes slashes, too
+    name        unique, `console-<screen>`
+    permission  `<verb>:<object>`; empty: anybody, before the log-in, too
+    media       of its answer
+    """
+
+    path: str
+    name: str
+    show: Callable[[Visit], Awaitable[Response]]
+    permission: str = "read:console"
+    media: str = "text/html"

@@ -1,0 +1,106 @@
+"""What every screen has around it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime
+
+import pytest
+
+from lineshaft.console import Assets, Headline, Shell, Visit, environment
+from lineshaft.core.access import LOCAL, Caller
+from lineshaft.core.clock import SystemClock
+from lineshaft.core.errors import TransientFault
+from tests.console.factory import PLANT, systems, values
+
+JO = Caller(
+    name="user:jo",
+    permissions=frozenset({"read:console", "read:trace"}),
+    plants=frozenset({"hamburg"}),
+    csrf="t0k3n",
+)
+
+
+def shell(counted: list[frozenset[str] | None], fault: Exception | None = None) -> Shell:
+    async def count(plants: frozenset[str] | None) -> int:
+        counted.append(plants)
+        if fault:
+            raise fault
+        return 3
+
+    clock = SystemClock()
+    headline = Headline(systems, values, count, clock, PLANT.name)
+    return Shell(environment({"plant": PLANT, "asset": Assets().url}), PLANT, headline, clock, signed_in=True)
+
+
+async def page(visit: Visit, fault: Exception | None = None) -> str:
+    answer = await shell([], fault).missing(visit, here="trace", what="There is no such thing", hint="Look")
+    assert answer.status_code == 404
+    return bytes(answer.body).decode()
+
+
+async def test_navigation_names_what_the_visitor_may_see() -> None:
+    everything, little = await page(Visit(caller=LOCAL)), await page(Visit(caller=JO))
+    assert 'href="audit"' in everything
+    assert 'href="audit"' not in little
+    assert 'href="trace" data-go="t" title="g t" aria-current="page"' in little
+
+
+async def test_who_looks_is_told_and_has_the_token_of_the_session() -> None:
+    assert 'content="t0k3n"' in await page(Visit(caller=JO))
+    assert "user:jo" in await page(Visit(caller=JO))
+    assert "Log out" not in await page(Visit(caller=LOCAL))
+
+
+async def test_the_sentence_about_the_plant_is_on_every_page() -> None:
+    assert "3 open exceptions" in await page(Visit(caller=JO))
+    away = await page(Visit(caller=JO), TransientFault("the database is locked"))
+    assert "The ledger does not answer." in away
+    assert "the database is locked" in away
+
+
+async def test_exceptions_are_counted_for_the_visitors_plants_and_not_twice_at_once() -> None:
+    counted: list[frozenset[str] | None] = []
+    made = shell(counted)
+    for caller in (JO, JO, LOCAL):
+        await made.missing(Visit(caller=caller), here="trace", what="", hint="")
+    assert counted == [frozenset({"hamburg"}), None]
+
+
+def test_a_table_as_csv_is_no_formula_for_a_spreadsheet() -> None:
+    rows = [["=cmd|' /C calc'!A0", -3.5, None, 'a "b", c'], ["-1", True, 0, "+49 40"]]
+    answer = shell([]).csv("some", ["a", "b", "c", "d"], rows)
+    found = list(csv.reader(io.StringIO(bytes(answer.body).decode(), newline="")))
+    assert found == [
+        ["a", "b", "c", "d"],
+        ["'=cmd|' /C calc'!A0", "-3.5", "", 'a "b", c'],
+        ["'-1", "True", "0", "'+49 40"],
+    ]
+    assert answer.headers["content-disposition"] == 'attachment; filename="some.csv"'
+
+
+def test_an_address_keeps_the_query_and_leaves_out_what_is_empty() -> None:
+    assert (
+        Shell.address("x", {"state": "parked", "after": "7"}, after="", key="A&B")
+        == "x?state=parked&key=A%26B"
+    )
+    assert Shell.address("x", {}) == "x"
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("7", 7), ("0", 50), ("501", 50), ("-1", 50), ("x", 50), ("", 50), ("9" * 30, 50)]
+)
+def test_a_number_of_the_query_is_within_its_bounds(text: str, number: int) -> None:
+    assert Visit(caller=LOCAL, query={"limit": text}).number("limit", 50, 500) == number
+
+
+def test_a_visit_sees_the_plants_of_its_caller() -> None:
+    assert Visit(caller=LOCAL).plants is None
+    assert Visit(caller=JO).plants == {"hamburg"}
+    assert Visit(caller=JO).may("read:trace")
+    assert not Visit(caller=JO).may("decide:processes")
+
+
+def test_now_is_a_time_of_the_clock() -> None:
+    assert abs((datetime.now(UTC) - shell([]).now).total_seconds()) < 60
