@@ -24,6 +24,7 @@ _QUIET = (
     "--force-color-profile=srgb",
     "--font-render-hinting=none",
     "--disable-lcd-text",
+    "--lang=en-GB",
 )
 
 

@@ -108,21 +108,25 @@ def _shift_of(machine: Machine, begin: datetime, chance: random.Random) -> Itera
             yield _event("equipment.downtime.ended", ends, **about, **facts, end_time=rfc3339(ends))
         at = ends + timedelta(hours=chance.uniform(0.4, 2.5))
     if machine.counts:
-        for hour in range(int(_HOURS)):
-            if _is_planned(begin + timedelta(hours=hour)):
-                yield from _confirmed(machine, begin + timedelta(hours=hour), chance)
+        for hour in range(int(_HOURS) - 1):
+            at = begin + timedelta(hours=hour)
+            if share := _planned_share(at):
+                yield from _confirmed(machine, at, share, chance)
 
 
-def _is_planned(begin: datetime) -> bool:
-    """From Monday 6:00 to Saturday 14:00, and no break in the hour: see the plant's calendar."""
+def _planned_share(begin: datetime) -> float:
+    """How much of an hour is to be worked: Monday 6:00 to Saturday 14:00 but the breaks, by the calendar."""
     local = begin.astimezone(ZoneInfo("Europe/Berlin"))
     hours = local.weekday() * 24 + local.hour + local.minute / 60
-    has_break = any(start - 1 < hours % 24 < end for start, end in ((1.5, 2), (9.5, 10), (18, 18.5)))
-    return 6 <= hours < 5 * 24 + 13 and not has_break
+    in_breaks = sum(
+        max(0.0, min(hours % 24 + 1, end) - max(hours % 24, start))
+        for start, end in ((1.5, 2), (9.5, 10), (18, 18.5))
+    )
+    return 1 - in_breaks if 6 <= hours < 5 * 24 + 13 else 0.0
 
 
-def _confirmed(machine: Machine, begin: datetime, chance: random.Random) -> Iterator[Event]:
-    good = int(ORDER.units_per_s * 3600 * chance.uniform(0.72, 0.93))
+def _confirmed(machine: Machine, begin: datetime, share: float, chance: random.Random) -> Iterator[Event]:
+    good = int(share * ORDER.units_per_s * 3600 * chance.uniform(0.72, 0.93))
     end, number = begin + timedelta(hours=1), f"C-{begin:%d%H}"
     yield _event(
         "production.confirmation.recorded",
@@ -159,7 +163,7 @@ async def copy_stories(store: Store, copies: int, chance: random.Random) -> None
     def unit(connection: Connection) -> None:
         rows = {table: [*connection.execute(_played(table)).mappings()] for table in _COPIED}
         for number, hours in enumerate(moments):
-            back = _Back(f"{number}", timedelta(hours=hours), chance.uniform(0.7, 1.6))
+            back = _Back(f"{number}", timedelta(hours=hours), chance.uniform(0.2, 0.6))
             for table in _COPIED:
                 if rows[table]:
                     connection.execute(insert(table), [back.row(row) for row in rows[table]])

@@ -28,18 +28,30 @@ async (png) => {
 
 
 async def smaller(page: Page, png: bytes) -> bytes:
-    """The picture in its 256 most used colours; rarer ones become the nearest. page: any, it decodes."""
+    """The picture in 256 colours: most used ones, and those least like any of them; page: any, it decodes."""
     width, height, text = await page.evaluate(_PIXELS, base64.b64encode(png).decode())
     pixels = np.frombuffer(base64.b64decode(text), np.uint8).reshape(-1, 4)[:, :3].astype(np.uint32)
     packed = (pixels[:, 0] << 16) | (pixels[:, 1] << 8) | pixels[:, 2]
     colours, places, counts = np.unique(packed, return_inverse=True, return_counts=True)
-    kept = colours[np.argsort(counts)[::-1][:_MOST]]
+    kept = _palette(colours, counts)
     indexes = _nearest(colours, kept)[places].astype(np.uint8).reshape(height, width)
     rows = np.hstack([np.zeros((height, 1), np.uint8), indexes])  # each row begins with its filter: none
     head = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
     chunks = ((b"IHDR", head), (b"PLTE", _rgb(kept).tobytes()), (b"IDAT", zlib.compress(rows.tobytes(), 9)))
     body = b"".join(_chunk(name, data) for name, data in (*chunks, (b"IEND", b"")))
     return b"\x89PNG\r\n\x1a\n" + body
+
+
+def _palette(colours: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """A small green dot stays green, however rare: half of the places are for what is unlike the others."""
+    kept = colours[np.argsort(counts)[::-1][: _MOST // 2]]
+    every = _rgb(colours).astype(np.int32)
+    distance = ((every - _rgb(kept).astype(np.int32)[_nearest(colours, kept)]) ** 2).sum(axis=1)
+    while len(kept) < min(_MOST, len(colours)):
+        farthest = int(distance.argmax())
+        kept = np.append(kept, colours[farthest])
+        distance = np.minimum(distance, ((every - every[farthest]) ** 2).sum(axis=1))
+    return kept
 
 
 def _nearest(colours: np.ndarray, kept: np.ndarray) -> np.ndarray:

@@ -14,12 +14,17 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlalchemy import create_engine
+
 from lineshaft.contracts.catalogue import EVENTS
 from lineshaft.contracts.examples import example
+from lineshaft.insight.kpis.facts import FACTS, FORM
+from lineshaft.insight.kpis.told_hours import HOUR, pack, replace
 from lineshaft.ledger.projections.declared import facts_of
 from lineshaft.ledger.projections.folding import State, fold, row_doc
 from lineshaft.ledger.projections.told import Told
-from lineshaft.store.schema import LATENCY_COLUMNS
+from lineshaft.store.schema import LATENCY_COLUMNS, activity_marks
+from lineshaft.store.statements import put
 
 __all__ = ["NOW", "build_big"]
 
@@ -66,6 +71,18 @@ def build_big(empty: Path, file: Path) -> None:
         connection.execute("COMMIT")
     connection.execute("PRAGMA optimize")
     connection.close()
+    _pack(file)
+
+
+def _pack(file: Path) -> None:
+    """What KPIs take of each hour, as the node packs it."""
+    engine, now = create_engine(f"sqlite:///{file}"), int(NOW.timestamp())
+    with engine.begin() as connection:
+        for at in range(now - _DAYS * 86_400, now, HOUR):
+            replace(connection, {(kind, at): pack(connection, kind, at) for kind in FACTS})
+        marks = {"from": 0, "to": now, "seen": now}
+        put(connection, activity_marks, [{"name": f"{FORM}.{name}", "at": at} for name, at in marks.items()])
+    engine.dispose()
 
 
 @contextmanager
