@@ -108,6 +108,16 @@ async def test_ids_are_not_narrowed_down_by_filters(desk: Desk) -> None:
     assert (await desk.ask("at_nsp", "/assign", {"to": "anna"})).status == 422
 
 
+async def test_no_more_ids_are_looked_for_than_people_type(desk: Desk) -> None:
+    ids = await desk.ids()
+    body = {"ids": [*(each[:35] for each in ids)] * 11, "to": "anna"}
+    refused = await desk.ask("at_nsp", "/assign", body)
+    assert (refused.status, "not named by their whole id" in refused.json["detail"]) == (404, True)
+    assert (await desk.ask("at_nsp", "/assign", {"ids": ids * 501, "to": "anna"})).status == 422
+    short = {"ids": [each[:35] for each in ids], "to": "anna"}
+    assert (await desk.ask("at_nsp", "/assign", short)).json["assigned"] == ids
+
+
 async def test_a_dry_run_needs_no_reason_and_nobody_who_decides(store: Store) -> None:
     bench = Bench(store)
     await bench.desk.report([dead_event()])

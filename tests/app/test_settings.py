@@ -127,6 +127,12 @@ def test_a_file_that_cannot_be_taken_names_the_line(tmp_path: Path, text: str, f
     assert findings_of(written(tmp_path, text))[0].startswith(finding)
 
 
+def test_a_collector_is_named_without_credentials(tmp_path: Path) -> None:
+    """Its URL is in the log."""
+    text = "enterprise: a\nplant: b\ntime_zone: UTC\notlp: https://me:secret@collector:4318\n"
+    assert findings_of(written(tmp_path, text))[0].startswith("lineshaft.yaml:4: ")
+
+
 @pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "lineshaft.yaml"

@@ -74,6 +74,7 @@ def test_a_time_without_an_offset_is_the_plants(cli: CliRunner) -> None:
         ("mes", "2126-07-01T14:00", "there is no system 'mes'"),
         ("erp", "tomorrow", "'tomorrow' is no time"),
         ("erp", "2020-01-01T00:00Z", "is in the past"),
+        ("erp", "9999-12-31T23:59:59-14:00", "is no time"),
     ],
 )
 def test_what_cannot_be_is_refused(name: str, until: str, said: str, cli: CliRunner) -> None:

@@ -115,6 +115,21 @@ async def test_details_are_shown_as_the_account_may_see_them(store: Store) -> No
     assert "4711" not in await shown(page_of(store), shows=masked, format="csv")
 
 
+async def test_fields_within_a_correction_are_hidden_too(store: Store) -> None:
+    """Values before and after it are kept as text."""
+    texts = dict.fromkeys(("before", "after", "value"), '{"lot": "L-1", "secret": "4711"}')
+    await append(store, entry(1, action="process.corrected", detail={**texts, "step": "3"}))
+
+    def without(value: dict[str, Any]) -> dict[str, Any]:
+        return {name: each for name, each in value.items() if name != "secret"}
+
+    for query in ({}, {"format": "csv"}):
+        assert "4711" in await shown(page_of(store), **query)
+        seen = await shown(page_of(store), shows=without, **query)
+        assert "L-1" in seen
+        assert "4711" not in seen
+
+
 async def test_it_is_verified_on_demand(store: Store) -> None:
     verifier = Verifier(store, Audit("hub-1", SystemClock()), SystemClock())
     await append(store, entry(1), entry(2))

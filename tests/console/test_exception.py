@@ -131,6 +131,7 @@ async def test_fields_that_an_account_may_not_see_are_not_shown_nor_edited(tower
     assert "***" in page
     assert "Parts of it are hidden from your account" in page
     assert 'class="editor"' not in page
+    assert "7 is not of type" not in part(page, "payload")  # a finding names the value
 
 
 async def test_what_is_closed_says_so(tower: Tower) -> None:

@@ -156,3 +156,9 @@ async def test_a_cause_with_markup_in_it_is_text(tower: Tower) -> None:
     assert "<script>'" not in raw
     assert "<b>'" not in raw
     assert json.loads(re.findall(r"data-filters='([^']+)'", raw)[0])["pattern"].startswith("<script>")
+
+
+@pytest.mark.parametrize("query", ["since=0001-01-01", "until=9999-12-31", "since=now&until=0001-01-01"])
+async def test_days_beyond_all_calendars_are_days_of_nothing(tower: Tower, query: str) -> None:
+    await tower.report(dead_event())
+    assert (await tower.reply(f"/exceptions?{query}")).status == 200

@@ -137,6 +137,22 @@ async def test_a_day_that_is_none_is_said_where_it_was_asked(screens: Screens) -
     assert "is not a time with an offset" in bytes(answer.body).decode()
 
 
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ({"until": "9999-12-31"}, 422),
+        ({"since": "0001-01-01"}, 422),
+        ({"since": "0001-01-01T00:00:00+14:00"}, 422),
+        ({"after": "9999-12-31T23:59:59-14:00~x"}, 422),
+        ({"since": "0002-01-01", "until": "9999-12-30"}, 200),
+    ],
+)
+async def test_times_beyond_all_calendars_are_refused(
+    screens: Screens, query: dict[str, str], status: int
+) -> None:
+    assert (await screens.answer("/processes", **query)).status_code == status
+
+
 async def test_pages_link_to_the_next_and_keep_the_filters(store: Store, screens: Screens) -> None:
     for number in range(60):
         await instance(store, f"n{number:02}", [])
@@ -158,6 +174,21 @@ async def test_rows_of_other_plants_stay_away(screens: Screens) -> None:
     assert '<tr id="p-' not in await screens.text("/processes", elsewhere, plant="hamburg")
     assert (await screens.answer("/process", elsewhere, id=f"{PARKED}/")).status_code == 404
     assert (await screens.answer("/process", caller(), id=f"{PARKED}/")).status_code == 200
+
+
+async def test_those_of_other_plants_make_nothing_ambiguous_and_offer_no_desk(
+    store: Store, screens: Screens
+) -> None:
+    await instance(store, "many-1", [])
+    await instance(store, "many-2", [], plant="leipzig", state="parked", owner="leipzig-desk")
+    here, there = caller(plants=frozenset({PLANT.name})), caller(plants=frozenset({"leipzig"}))
+    for who, found in ((here, "many-1"), (there, "many-2")):
+        answer = await screens.answer("/process", who, id="many")
+        assert (answer.status_code, f"ask/{found}" in bytes(answer.body).decode()) == (200, True)
+    assert (await screens.answer("/process", here, id="many-2")).status_code == 404
+    assert (await screens.answer("/process", id="many")).status_code == 303
+    assert "leipzig-desk" not in await screens.text("/processes", here)
+    assert "leipzig-desk" in await screens.text("/processes", there)
 
 
 async def test_one_that_has_ended_tells_its_whole_way(screens: Screens) -> None:
@@ -199,7 +230,8 @@ async def test_a_parked_one_says_why_and_offers_its_request(store: Store, screen
     hidden = await screens.text("/process", shown=masked, id="parked-1")
     assert "correct" in hidden
     assert 'data-url="api/processes/parked-1/correct"' not in hidden
-    assert "&#34;amount&#34;: 1" not in hidden.partition('id="do-skip')[0]
+    assert "&#34;amount&#34;: 1" not in hidden
+    assert 'data-original="{}"' in hidden  # of a skip: nothing to begin with rather than what is hidden
 
     looking = await screens.text("/process", caller(decides=False), id="parked-1")
     assert 'form class="action"' not in looking
@@ -225,6 +257,9 @@ async def test_one_in_the_archive_shows_the_same_without_actions(store: Store, s
     assert "from the archive" in page
     assert page.count('class="step-row ') == live.count('class="step-row ')
     assert 'form class="action"' not in page
+    elsewhere = caller(plants=frozenset({"leipzig"}))
+    assert (await screens.answer("/process", elsewhere, id=f"{REPAIRED}/")).status_code == 404
+    assert (await screens.answer("/process", caller(plants=frozenset({PLANT.name})), id=f"{REPAIRED}/")).body
 
 
 async def test_what_may_mean_several_leads_to_the_list(store: Store, screens: Screens) -> None:

@@ -6,8 +6,6 @@ import csv
 import io
 from datetime import UTC, datetime
 
-import pytest
-
 from lineshaft.console import Assets, Headline, Shell, Visit, environment
 from lineshaft.core.access import LOCAL, Caller
 from lineshaft.core.clock import SystemClock
@@ -60,6 +58,17 @@ async def test_the_sentence_about_the_plant_is_on_every_page() -> None:
     assert "the database is locked" in away
 
 
+async def test_how_the_systems_are_is_told_to_who_sees_their_plant() -> None:
+    elsewhere = Caller(name="x", permissions=frozenset({"read:*"}), plants=frozenset({"lyon"}))
+    told, other = await page(Visit(caller=JO)), await page(Visit(caller=elsewhere))
+    disturbed = [view.title for view in systems().values() if view.state != "active"]
+    assert disturbed
+    assert any(title in told for title in disturbed)
+    assert not any(title in other for title in disturbed)
+    assert "no system is connected" not in other
+    assert "3 open exceptions" in other
+
+
 async def test_exceptions_are_counted_for_the_visitors_plants_and_not_twice_at_once() -> None:
     counted: list[frozenset[str] | None] = []
     made = shell(counted)
@@ -68,9 +77,9 @@ async def test_exceptions_are_counted_for_the_visitors_plants_and_not_twice_at_o
     assert counted == [frozenset({"hamburg"}), None]
 
 
-def test_a_table_as_csv_is_no_formula_for_a_spreadsheet() -> None:
+async def test_a_table_as_csv_is_no_formula_for_a_spreadsheet() -> None:
     rows = [["=cmd|' /C calc'!A0", -3.5, None, 'a "b", c'], ["-1", True, 0, "+49 40"]]
-    answer = shell([]).csv("some", ["a", "b", "c", "d"], rows)
+    answer = await shell([]).csv("some", ["a", "b", "c", "d"], rows)
     found = list(csv.reader(io.StringIO(bytes(answer.body).decode(), newline="")))
     assert found == [
         ["a", "b", "c", "d"],
@@ -80,19 +89,18 @@ def test_a_table_as_csv_is_no_formula_for_a_spreadsheet() -> None:
     assert answer.headers["content-disposition"] == 'attachment; filename="some.csv"'
 
 
+async def test_a_file_is_named_in_plain_letters() -> None:
+    answer = await shell([]).csv('stops-"Füller\r\n–1"; x', ["a"], [["\n=1"]])
+    assert answer.headers["content-disposition"] == 'attachment; filename="stops--F-ller-1-x.csv"'
+    assert b"'\n=1" in bytes(answer.body)
+
+
 def test_an_address_keeps_the_query_and_leaves_out_what_is_empty() -> None:
     assert (
         Shell.address("x", {"state": "parked", "after": "7"}, after="", key="A&B")
         == "x?state=parked&key=A%26B"
     )
     assert Shell.address("x", {}) == "x"
-
-
-@pytest.mark.parametrize(
-    ("text", "number"), [("7", 7), ("0", 50), ("501", 50), ("-1", 50), ("x", 50), ("", 50), ("9" * 30, 50)]
-)
-def test_a_number_of_the_query_is_within_its_bounds(text: str, number: int) -> None:
-    assert Visit(caller=LOCAL, query={"limit": text}).number("limit", 50, 500) == number
 
 
 def test_a_visit_sees_the_plants_of_its_caller() -> None:

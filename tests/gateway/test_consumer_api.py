@@ -151,6 +151,7 @@ async def test_pages_follow_their_links(served: Served) -> None:
         ("/api/v1/orders?limit=many", "limit"),
         ("/api/v1/assets/PUMP-7/events?since=yesterday", "since"),
         ("/api/v1/assets/PUMP-7/events?since=2026-03-02T06:00:00", "since"),
+        ("/api/v1/assets/PUMP-7/events?since=0001-01-01T00:00:00%2B14:00", "since"),
         ("/api/v1/quality/outcomes?kind=rumour", "kind"),
         ("/api/v1/orders?colour=red", "colour"),
     ],

@@ -80,6 +80,7 @@ async def test_a_firing_comes_once_with_the_process_that_it_began_and_the_docume
         "call_id": "c-1",
         "operation": "maintenance.create_request",
         "system": "cmms",
+        "plant": "leipzig",
         "idempotency_key": "i",
         "state": "posted",
         "document": "MR-1",
@@ -88,8 +89,17 @@ async def test_a_firing_comes_once_with_the_process_that_it_began_and_the_docume
     }
 
     def unit(connection: Any) -> None:
+        elsewhere = {"plant": "lyon", "created_at": text(8)}
         connection.execute(insert(processes).values(**process))
+        connection.execute(
+            insert(processes).values(**process | {"process_id": "p-2", "business_key": "l", "plant": "lyon"})
+        )
         connection.execute(insert(calls).values(**call))
+        connection.execute(
+            insert(calls).values(
+                **call | elsewhere | {"call_id": "c-2", "idempotency_key": "j", "document": "MR-9"}
+            )
+        )
 
     await store.write(unit)
     history = MachineHistory(store)
@@ -99,5 +109,6 @@ async def test_a_firing_comes_once_with_the_process_that_it_began_and_the_docume
     assert (effect.type, effect.state, effect.documents) == ("repair", "parked", ("MR-1",))
     (work,) = await history.open_work(IDS, HERE, {story})
     assert (work.kind, work.title, work.detail) == ("process", "repair", "period closed")
-    assert await history.open_work(IDS, ["lyon"], {story}) == []
+    assert [work.id for work in await history.open_work(IDS, ["lyon"], {story})] == ["p-2"]
+    assert await history.open_work(IDS, ["turin"], {story}) == []
     assert await history.open_work(IDS, HERE, set()) == []

@@ -219,7 +219,7 @@ async def test_a_redriven_body_belongs_to_the_story_that_took_its_event_in(story
 
 @pytest.mark.parametrize("key", ["nothing", "", "%", "' or 1=1 --"])
 async def test_an_unknown_key_gives_an_empty_result(key: str, story: Story) -> None:
-    assert await story.trace(key) == {"query": key, "stories": [], "more": 0}
+    assert await story.trace(key) == {"query": key, "stories": [], "more": 0, "cut": False}
 
 
 async def test_the_rule_says_its_version_and_limit(story: Story) -> None:
@@ -243,7 +243,7 @@ async def test_a_story_is_told_of_ones_own_plants(story: Story) -> None:
     assert await kinds("PUMP-7", "NSP") == everything - {"call", "document"}
     assert await kinds(story.key, "LYON") == {"call", "document"}
     for key in ("PUMP-7", story.process_id, story.webhook.id, story.breach.id):
-        assert await reads.trace(key, ["OSLO"]) == {"query": key, "stories": [], "more": 0}
+        assert await reads.trace(key, ["OSLO"]) == {"query": key, "stories": [], "more": 0, "cut": False}
 
 
 async def test_an_event_that_another_plant_took_in_is_its_own_story_at_home(story: Story) -> None:
@@ -301,6 +301,16 @@ async def test_a_key_of_very_many_events_can_be_asked_for(store: Store) -> None:
     many = [{"key": "BUSY", "kind": "event", "ref": f"e{n}", "field": "x"} for n in range(33_000)]
     await store.write(lambda connection: connection.execute(insert(business_keys), many) and None)
     assert (await Reads(store).trace("BUSY"))["stories"] == []
+
+
+async def test_a_story_that_is_too_long_is_cut_and_says_so(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = await story.trace(story.key)
+    monkeypatch.setattr("lineshaft.ledger.trace._MOST_ROWS", 1)
+    cut = await story.trace(story.key)
+    assert (whole["cut"], cut["cut"]) == (False, True)
+    assert 0 < len(cut["stories"][0]["nodes"]) < len(whole["stories"][0]["nodes"])
 
 
 async def test_times_with_another_offset_are_put_in_order(store: Store) -> None:

@@ -119,7 +119,8 @@ async def test_what_there_is_to_choose_from(twelve: Store) -> None:
         "hamburg",
         "leipzig",
     ]
-    assert await twelve.read(desks) == ["controlling"]
+    assert await twelve.read(partial(desks, plants=None)) == ["controlling"]
+    assert await twelve.read(partial(desks, plants={"nowhere"})) == []
 
 
 @pytest.mark.parametrize("asked", [{"after": "p01"}, {"since": "yesterday"}, {"until": "2026-03-09"}])

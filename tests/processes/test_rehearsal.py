@@ -69,6 +69,7 @@ async def waiting(house: Build, count: int = 1) -> Any:
 async def test_one_that_fits_goes_on_in_the_new_version(house: Build, answers: Answers) -> None:
     await waiting(house)
     here = house(defined(first), defined(fits, version=2))
+    assert await here.actions.migrate("test", 1, 2, **BY, dry_run=True, plants={"elsewhere"}) == []
     (tried,) = await here.actions.migrate("test", 1, 2, **BY, dry_run=True)
     assert (tried.moved, tried.finding) == (False, "")
     assert (await here.instance())["version"] == 1

@@ -8,12 +8,15 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import update
 
 from lineshaft.core.errors import BusinessFault, TransientFault
+from lineshaft.processes.archive import Archive
 from lineshaft.processes.listing import Asked, listed
 from lineshaft.processes.lookup import find
 from lineshaft.processes.refusals import AmbiguousProcess, NoSuchProcess
 from lineshaft.processes.views import shown
+from lineshaft.store.schema import processes
 
 from .conftest import Build
 from .plant import Answers, House, booked_event, started_by
@@ -187,6 +190,28 @@ async def test_which_one_is_meant(house: Build) -> None:
         await found("nothing")
     with pytest.raises(NoSuchProcess):
         await found("%")
+
+
+async def test_those_of_other_plants_do_not_exist(house: Build) -> None:
+    here = house(paying, asking)
+    async with here.running():
+        await here.engine.handle(started_by("r1"))
+        await here.in_state("waiting")
+    moved = update(processes).where(processes.c.type == "asking").values(plant="LYON")
+    await here.store.write(lambda connection: connection.execute(moved))
+
+    async def found(ref: str, *plants: str) -> str:
+        return (await here.store.read(partial(find, ref=ref, plants=plants))).business_key
+
+    assert await found("PUMP-7", "NSP") == "pay/r1"  # of both, for who sees both
+    assert await found("PUMP-7", "LYON") == "ask/r1"
+    for plants in (("NSP",), ()):
+        with pytest.raises(NoSuchProcess):
+            await found("ask/r1", *plants)
+    await Archive(here.store, here.clock, keep=timedelta(0), keep_archived=timedelta(days=9)).sweep_all()
+    assert await found("pay/r1", "NSP") == "pay/r1"
+    with pytest.raises(NoSuchProcess):
+        await found("pay/r1", "LYON")
 
 
 async def until_waits_for(here: House, kind: str) -> None:

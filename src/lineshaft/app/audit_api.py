@@ -29,7 +29,7 @@ def audit_routes(verifier: Verifier) -> list[ApiRoute]:
             path="/api/audit/verify",
             name="verify_audit",
             summary="Recompute every chain of the audit, and find what was changed since it was written",
-            permission="read:audit",
+            permission="decide:audit",
             handler=verify,
             tag="audit",
             request=msgspec.json.schema(Decision),

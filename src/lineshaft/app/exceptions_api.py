@@ -18,6 +18,7 @@ __all__ = ["exception_routes"]
 _FILTERS = ("owner", "plant", "kind", "source", "assignee", "pattern", "cause", "since", "until")
 _LONGEST_WAIT_S = 3600
 _MOST_FOLLOWED = 500
+_MOST_NAMED = 1000
 
 
 class _Fix(Decision, frozen=True, kw_only=True):
@@ -34,7 +35,7 @@ class _Some(Decision, frozen=True, kw_only=True):
     expect: how many these have to be; with more or fewer nothing is done.
     """
 
-    ids: list[str] = msgspec.field(default_factory=list)
+    ids: Annotated[list[str], msgspec.Meta(max_length=_MOST_NAMED)] = msgspec.field(default_factory=list)
     all: bool = False
     owner: str = ""
     plant: str = ""

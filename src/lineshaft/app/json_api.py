@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -16,13 +16,14 @@ __all__ = ["Decision", "actor_of", "body_of", "limit_of", "limit_parameter"]
 
 T = TypeVar("T")
 MOST_LISTED = 1000
+_LONGEST_NAME, _LONGEST_REASON = 200, 4000
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """by: who decides this, where the node does not know its callers; reason: why. Both are in the audit."""
 
-    by: msgspec.UnsetType | str = msgspec.UNSET
-    reason: str = ""
+    by: msgspec.UnsetType | Annotated[str, msgspec.Meta(max_length=_LONGEST_NAME)] = msgspec.UNSET
+    reason: Annotated[str, msgspec.Meta(max_length=_LONGEST_REASON)] = ""
 
 
 def body_of(asked: Asked, kind: type[T]) -> T:

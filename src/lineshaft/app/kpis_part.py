@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -16,12 +16,12 @@ from lineshaft.core.clock import Clock, moment_of
 from lineshaft.core.errors import ContractViolation
 from lineshaft.core.yamlfile import YamlFile
 from lineshaft.gateway.route import Answer, ApiRoute, Asked, Parameter
-from lineshaft.insight.kpis import KPIS, PERIODS, KpiReads, WorkingTime
+from lineshaft.insight.kpis import KPIS, PERIODS, KpiReads, ToldHours, WorkingTime
 from lineshaft.insight.service_levels import ServiceLevels
 from lineshaft.model.calendar import CalendarEntry, EquipmentPeriod
 from lineshaft.store import Store
 
-__all__ = ["kpi_reads", "kpi_route", "target_doubts"]
+__all__ = ["kpi_reads", "kpi_route", "target_doubts", "told_hours"]
 
 
 def kpi_reads(
@@ -37,6 +37,10 @@ def kpi_reads(
         working=_working(settings, file),
         targets=settings.kpi_targets,
     )
+
+
+def told_hours(settings: Settings, store: Store, clock: Clock) -> ToldHours:
+    return ToldHours(store, clock, keep=timedelta(days=settings.retention.events_days))
 
 
 def target_doubts(settings: Settings, file: YamlFile) -> list[str]:

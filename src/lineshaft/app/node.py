@@ -21,7 +21,7 @@ from lineshaft.app.console_processes import ConsoleProcesses
 from lineshaft.app.device_guard import guard_devices
 from lineshaft.app.events_part import EventsPart
 from lineshaft.app.http_part import HttpPart
-from lineshaft.app.kpis_part import kpi_reads
+from lineshaft.app.kpis_part import kpi_reads, told_hours
 from lineshaft.app.live_contracts import retiring_operations, take_contracts
 from lineshaft.app.monitor import Monitor
 from lineshaft.app.node_address import NodeAddress
@@ -48,8 +48,8 @@ from lineshaft.core.values import Event, EventClass, ExceptionKind, ExceptionRec
 from lineshaft.core.yamlfile import YamlFile
 from lineshaft.insight.rollups import Rollups
 from lineshaft.ledger import Audit, Claims, Desk, EventLog, Pauses, Reads
-from lineshaft.ledger.projections import Projections
 from lineshaft.ledger.audit_verifying import Verifier
+from lineshaft.ledger.projections import Projections
 from lineshaft.ledger.registry import ContractBook
 from lineshaft.processes import Engine
 from lineshaft.processes.journal import take_over
@@ -284,6 +284,7 @@ class Node:
                 tasks.create_task(keep_settling(redriving)),
                 tasks.create_task(Sweeper(store, settings.retention, clock).run()),
                 tasks.create_task(Rollups(store, levels, clock).run()),
+                tasks.create_task(told_hours(settings, store, clock).run()),
                 *(tasks.create_task(run) for run in (*http.runs(), *observed.runs())),
                 *(
                     tasks.create_task(run)

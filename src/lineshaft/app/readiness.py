@@ -39,14 +39,13 @@ class Readiness:
         self._phase = phase
 
     def reasons(self) -> list[str]:
-        """Why it is not ready; none when it is."""
+        """Why it is not ready; none when it is. Anybody may read them: what the parts said is in the console
+        and in `lineshaft doctor`."""
         reasons = [self._phase] if self._phase else []
         views = self._views()
         for view in (views[name] for name in _NEEDED if name in views):
             if view.state in _AWAY:
-                reasons.append(
-                    f"{view.title.lower()} {view.state}{': ' + view.detail if view.detail else ''}"
-                )
+                reasons.append(f"{view.title.lower()} {view.state}")
         return reasons
 
     def __bool__(self) -> bool:

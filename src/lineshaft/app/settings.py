@@ -182,7 +182,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     subscriptions: str = ""
     contracts: str = "contracts"
     environment: OptionalName = ""
-    otlp: Annotated[str, msgspec.Meta(pattern=r"^(https?://[^\s/?#]+/?)?$")] = ""
+    otlp: Annotated[str, msgspec.Meta(pattern=r"^(https?://[^\s/?#@]+/?)?$")] = ""
     store: StoreSettings = StoreSettings()
     backbone: BackboneSettings = BackboneSettings()
     console: ConsoleSettings = ConsoleSettings()

@@ -91,9 +91,7 @@ class Steering:
         return await self.listed(Asked(type=name, state=state, plants=plants, limit=limit))
 
     async def show(self, ref: str) -> Told:
-        question = partial(
-            shown, ref=ref, now=self._clock.now(), loaded=self._loaded, plants=self._plants
-        )
+        question = partial(shown, ref=ref, now=self._clock.now(), loaded=self._loaded, plants=self._plants)
         return await self._store.read(question)
 
     def suggested(self, shown: Told, action: str, step: str) -> Any:

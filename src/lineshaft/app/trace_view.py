@@ -38,6 +38,8 @@ def print_trace(out: Console, found: dict[str, Any], zone: ZoneInfo) -> None:
         _print_story(out, story, zone)
     if found["more"]:
         out.print(f"{found['more']} older stories are not shown")
+    if found["cut"]:
+        out.print("this is not all: what carries this correlation id is more than can be told at once")
 
 
 def _print_story(out: Console, story: dict[str, Any], zone: ZoneInfo) -> None:

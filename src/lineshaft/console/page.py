@@ -39,11 +39,6 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
         """A parameter of the query without space around it, cut to what a search can mean."""
         return self.query.get(name, "").strip()[:longest]
 
-    def number(self, name: str, usual: int, most: int) -> int:
-        """A whole number from 1 to `most`; `usual` for anything else."""
-        text = self.query.get(name, "")
-        return int(text) if text.isdecimal() and 1 <= int(text[:9]) <= most else usual
-
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """path        beginning with `/`; `{ref:path}` takes slashes, too

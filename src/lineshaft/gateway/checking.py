@@ -13,7 +13,7 @@ import msgspec
 
 from lineshaft.contracts.schema import findings_of, validator_of
 from lineshaft.core.errors import ContractViolation
-from lineshaft.gateway.guards import check_json, inflated
+from lineshaft.gateway.guards import UnsoundBody, check_json, inflated
 from lineshaft.gateway.problems import Refusal
 from lineshaft.gateway.route import ApiRoute, Parameter
 
@@ -22,6 +22,7 @@ __all__ = ["RouteChecks", "header_texts", "unreadable"]
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,17})?([eE][+-]?[0-9]{1,2})?")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _BOOLEANS = {"true": True, "false": False}
 _MOST_PARAMETERS = 100
 _JSON = re.compile(r"application/([a-z0-9.+-]+\+)?json")
@@ -119,13 +120,24 @@ class RouteChecks:
         if not is_json:
             return body
         check_json(body)
-        document = msgspec.json.decode(body)
+        document = _document(body)
         if not self._body_validator.is_valid(document):
             raise ContractViolation(
                 f"the body breaks the contract of {self._route.name}",
                 findings=findings_of(self._body_validator, document),
             )
         return body
+
+
+def _document(body: bytes) -> Any:
+    """raises  UnsoundBody for texts that no database would keep as they are"""
+    why = "a text in it has the character U+0000"
+    if not (b"\\u0000" in body and _NUL.search(body)):
+        try:
+            return msgspec.json.decode(body)
+        except msgspec.DecodeError as error:  # half of a surrogate pair
+            why = str(error)
+    raise UnsoundBody("the body is not sound JSON", findings=[f"(root): {why}"])
 
 
 def header_texts(pairs: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -6,7 +6,7 @@ caller's Idempotency-Key, under its contract and the data authority, into the ou
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from http import HTTPStatus
 from typing import Any, Literal, Protocol
 

@@ -85,7 +85,7 @@ class MachineHistory:
         """The newest first, at most 500; of the first `explained` with what came of them."""
         rows = await self._events(ids, plants, _FIRINGS, since, _MOST_FIRINGS)
         told = rows[:explained]
-        effects = await self._effects([row.correlation_id for row in told if row.correlation_id])
+        effects = await self._effects([row.correlation_id for row in told if row.correlation_id], plants)
         return [
             _firing(row, effects.get(row.correlation_id, ()) if number < explained else ())
             for number, row in enumerate(rows)
@@ -150,14 +150,19 @@ class MachineHistory:
 
         return await self._store.read(question)
 
-    async def _effects(self, stories: Collection[str]) -> dict[str, tuple[Effect, ...]]:
-        """By correlation id."""
+    async def _effects(
+        self, stories: Collection[str], plants: Collection[str] | None
+    ) -> dict[str, tuple[Effect, ...]]:
+        """By correlation id; of a story that goes on in other plants, what is of these."""
         if not stories:
             return {}
         begun = select(processes).where(processes.c.correlation_id.in_(sorted(stories)))
         made = select(calls.c.correlation_id, calls.c.document).where(
             calls.c.correlation_id.in_(sorted(stories)), calls.c.document != ""
         )
+        if plants is not None:
+            begun = begun.where(processes.c.plant.in_(sorted(plants)))
+            made = made.where(calls.c.plant.in_(sorted(plants)))
 
         def question(connection: Connection) -> dict[str, tuple[Effect, ...]]:
             documents: dict[str, list[str]] = defaultdict(list)

@@ -12,6 +12,7 @@ from lineshaft.core.errors import PermanentFault
 from lineshaft.core.exceptions import NOBODY, Chosen, ExceptionState
 from lineshaft.core.values import Event, ExceptionKind
 from lineshaft.store import Store
+from lineshaft.store.beginnings import begins
 from lineshaft.store.rows import converter, plain
 from lineshaft.store.schema import exceptions
 
@@ -29,6 +30,7 @@ __all__ = [
 
 GROUPS = ("cause", "pattern", "owner", "assignee", "plant", "kind")
 _ID_LENGTH = 36
+_MOST_BEGINNINGS = 20
 _HEAVY = ("payload", "corrected", "envelope")
 LIGHT = [column for column in exceptions.columns if column.name not in _HEAVY]
 """What lists show: all but payloads."""
@@ -130,14 +132,19 @@ def _by_id(connection: Connection, chosen: Chosen) -> list[ExceptionRow]:
     here = conditions(Chosen(state="", plants=chosen.plants))
     column, found = exceptions.c.exception_id, dict[str, ExceptionRow]()
     whole = [given for given in chosen.ids if len(given) == _ID_LENGTH]
-    for begins in range(0, len(whole), _AT_ONCE):
-        some = column.in_(whole[begins : begins + _AT_ONCE])
+    for start in range(0, len(whole), _AT_ONCE):
+        some = column.in_(whole[start : start + _AT_ONCE])
         rows = connection.execute(select(exceptions).where(some, *here))
         found |= {row.exception_id: _row(row) for row in rows}
-    for given in chosen.ids:
-        if given in found:
-            continue
-        named = column.startswith(given, autoescape=True)
+    beginnings = [given for given in chosen.ids if given not in found]
+    for number, given in enumerate(beginnings):
+        if number == _MOST_BEGINNINGS:
+            raise PermanentFault(
+                f"{len(beginnings)} exceptions are not named by their whole id",
+                code="no_such_exception",
+                hint=f"give whole ids; up to {_MOST_BEGINNINGS} may be beginnings",
+            )
+        named = begins(connection, column, given)
         alike = connection.execute(select(exceptions).where(named, *here).limit(2)).all()
         if not given or not alike:
             raise PermanentFault(

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import Connection, Table, or_, select
+from sqlalchemy import Connection, Select, Table, or_, select
 
 from lineshaft.ledger.trace_nodes import (
     Node,
@@ -38,6 +38,8 @@ from lineshaft.store.schema import (
 __all__ = ["trace"]
 
 _MOST_STORIES = 20
+_MOST_ROWS = 5000
+"""Of a kind in an answer: who calls our APIs chooses correlation ids, and could put everything under one."""
 
 
 def trace(connection: Connection, key: str, plants: Plants = None) -> dict[str, Any]:
@@ -45,12 +47,28 @@ def trace(connection: Connection, key: str, plants: Plants = None) -> dict[str, 
     newest first; of each what belongs to these plants.
 
     Each story: {"correlation_id", "nodes": [{"kind", "id", "at", "title", …}], "edges": [[from, to], …]};
-    nodes in order of time, edges from cause to effect. `more`: how many stories are left out.
+    nodes in order of time, edges from cause to effect. `more`: how many stories are left out; `cut`: whether
+    these have more than 5,000 events, calls, processes or the like, of which the rest is left out.
     """
     found = stories_with(connection, key, plants)
-    stories = [story for story in _stories(connection, found[:_MOST_STORIES], plants) if story["nodes"]]
+    rows = _Rows(connection)
+    stories = [story for story in _stories(rows, found[:_MOST_STORIES], plants) if story["nodes"]]
     stories.sort(key=lambda story: str(story["nodes"][0]["at"]), reverse=True)
-    return {"query": key, "stories": stories, "more": max(0, len(found) - _MOST_STORIES)}
+    more = max(0, len(found) - _MOST_STORIES)
+    return {"query": key, "stories": stories, "more": more, "cut": rows.cut}
+
+
+class _Rows:
+    """cut: some question has more rows than are looked at."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.cut = False
+
+    def of(self, question: Select[Any]) -> Sequence[Any]:
+        found = self._connection.execute(question.limit(_MOST_ROWS + 1)).all()
+        self.cut = self.cut or len(found) > _MOST_ROWS
+        return found[:_MOST_ROWS]
 
 
 class _Story:
@@ -70,42 +88,34 @@ class _Story:
         return {"correlation_id": self.correlation, "nodes": nodes, "edges": [list(edge) for edge in known]}
 
 
-def _stories(connection: Connection, correlations: Sequence[str], plants: Plants) -> list[dict[str, Any]]:
+def _stories(rows: _Rows, correlations: Sequence[str], plants: Plants) -> list[dict[str, Any]]:
     """All at once: a table is asked once, not once a story."""
     stories = {correlation: _Story(correlation) for correlation in correlations}
 
-    def rows(table: Table, *more: Any) -> Sequence[Any]:
+    def carrying(table: Table, *more: Any) -> Sequence[Any]:
         where = table.c.correlation_id.in_(correlations)
-        return connection.execute(select(table).where(where, of_plants(table.c.plant, plants), *more)).all()
+        return rows.of(select(table).where(where, of_plants(table.c.plant, plants), *more))
 
-    taken = _add_processes(connection, stories, plants)
-    _add_events(connection, stories, taken, plants)
-    for call in rows(calls):
+    taken = _add_processes(rows, stories, plants)
+    _add_events(rows, stories, taken, plants)
+    for call in carrying(calls):
         stories[call.correlation_id].add(*call_nodes(call))
-    for request in rows(api_requests, api_requests.c.method.not_in(READING)):
+    for request in carrying(api_requests, api_requests.c.method.not_in(READING)):
         stories[request.correlation_id].add([request_node(request)], [(request.request_id, request.ref)])
     return [story.told() for story in stories.values()]
 
 
-def _add_processes(
-    connection: Connection, stories: dict[str, _Story], plants: Plants
-) -> dict[str, dict[str, str]]:
+def _add_processes(rows: _Rows, stories: dict[str, _Story], plants: Plants) -> dict[str, dict[str, str]]:
     """Processes and their steps. Returns by event the stories that took it in, with the step of each."""
     live = select(processes).where(
         processes.c.correlation_id.in_(list(stories)), of_plants(processes.c.plant, plants)
     )
-    instances: list[Any] = list(connection.execute(live))
+    instances = list(rows.of(live))
     ids = [instance.process_id for instance in instances]
-    steps: list[Any] = list(
-        connection.execute(select(process_steps).where(process_steps.c.process_id.in_(ids)))
-    )
-    waits: list[Any] = list(
-        connection.execute(select(process_waits).where(process_waits.c.process_id.in_(ids)))
-    )
+    steps = list(rows.of(select(process_steps).where(process_steps.c.process_id.in_(ids))))
+    waits = list(rows.of(select(process_waits).where(process_waits.c.process_id.in_(ids))))
     archived = archived_processes.c
-    for (data,) in connection.execute(
-        select(archived.document).where(archived.correlation_id.in_(list(stories)))
-    ):
+    for (data,) in rows.of(select(archived.document).where(archived.correlation_id.in_(list(stories)))):
         document = unpacked(data)
         if plants is not None and document.process["plant"] not in plants:
             continue
@@ -127,13 +137,13 @@ def _add_processes(
 
 
 def _add_events(
-    connection: Connection, stories: dict[str, _Story], taken: dict[str, dict[str, str]], plants: Plants
+    rows: _Rows, stories: dict[str, _Story], taken: dict[str, dict[str, str]], plants: Plants
 ) -> None:
     """An event stands in the story that it carries, and in those of the processes that took it in; what went
     wrong stands in its own, and in those of the events that came of it."""
     caused: dict[str, set[str]] = defaultdict(set)
     carried = or_(events.c.correlation_id.in_(list(stories)), events.c.event_id.in_(list(taken)))
-    for event in connection.execute(select(events).where(carried, of_plants(events.c.plant, plants))):
+    for event in rows.of(select(events).where(carried, of_plants(events.c.plant, plants))):
         nodes, edges = event_nodes(event)
         steps = taken.get(event.event_id, {})
         for correlation in {event.correlation_id, *steps} & stories.keys():
@@ -143,7 +153,7 @@ def _add_events(
     wrong = exceptions.c
     known = [correlation for correlation in stories if correlation]
     told = or_(wrong.correlation_id.in_(known), wrong.exception_id.in_([each for each in caused if each]))
-    for row in connection.execute(select(exceptions).where(told, of_plants(wrong.plant, plants))):
+    for row in rows.of(select(exceptions).where(told, of_plants(wrong.plant, plants))):
         for correlation in {row.correlation_id, *caused.get(row.exception_id, ())} & stories.keys():
             if correlation:
                 stories[correlation].add([exception_node(row)], [(row.ref, row.exception_id)])

@@ -22,6 +22,7 @@ from lineshaft.core.ids import business_key, new_id
 from lineshaft.processes.context import APPROVAL, Approval
 from lineshaft.processes.definition import ProcessDefinition, with_children
 from lineshaft.processes.journal import load
+from lineshaft.processes.lookup import Plants
 from lineshaft.processes.records import FINISHED, Instance, ProcessState, Step, StepState, in_order
 from lineshaft.processes.refusals import NoSuchProcess, NotPossible, ReasonMissing
 from lineshaft.processes.rehearsal import rehearse

@@ -22,9 +22,10 @@ from sqlalchemy import (
 
 from lineshaft.core.clock import moment_of, rfc3339
 from lineshaft.core.errors import ContractViolation
-from lineshaft.processes.lookup import Plants, begins
+from lineshaft.processes.lookup import Plants
 from lineshaft.processes.records import FINISHED, ProcessState
 from lineshaft.processes.views import FACTS, facts_of, waits_of
+from lineshaft.store.beginnings import begins
 from lineshaft.store.rows import plain
 from lineshaft.store.schema import (
     OPEN_STEP,

@@ -8,14 +8,15 @@ from itertools import islice
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Table, and_, or_, select
+from sqlalchemy import Connection, Table, or_, select
 
 from lineshaft.processes.refusals import AmbiguousProcess, NoSuchProcess
+from lineshaft.store.beginnings import begins
 from lineshaft.store.process_documents import unpacked
 from lineshaft.store.rows import plain
 from lineshaft.store.schema import archived_processes, business_keys, processes
 
-__all__ = ["Found", "Plants", "begins", "find", "found_by_id"]
+__all__ = ["Found", "Plants", "find", "found_by_id"]
 
 _MOST_CANDIDATES = 10
 _MOST_ARCHIVED = 200
@@ -58,14 +59,6 @@ def find(connection: Connection, ref: str, plants: Plants = None) -> Found:
 def found_by_id(connection: Connection, process_ids: Collection[str]) -> list[Found]:
     """Those of them that there are, in no order."""
     return _both(connection, lambda table: table.c.process_id.in_(process_ids), len(process_ids))
-
-
-def begins(connection: Connection, column: Any, text: str) -> ColumnElement[bool]:
-    """That a column begins with this text, in the way in which the database uses its index."""
-    if connection.dialect.name == "sqlite":
-        return and_(column >= text, column < f"{text}\U0010ffff")
-    found: ColumnElement[bool] = column.startswith(text, autoescape=True)
-    return found
 
 
 def _by_id(connection: Connection, table: Table, ref: str) -> Any:

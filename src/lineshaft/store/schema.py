@@ -68,6 +68,7 @@ __all__ = [
     "subscriptions",
     "system_pauses",
     "telemetry_state",
+    "told_hours",
     "workers",
 ]
 
@@ -740,4 +741,16 @@ activity_marks = Table(
     METADATA,
     Column("name", String(20), primary_key=True),
     Column("at", BigInteger, nullable=False),
+)
+
+# What KPIs take of the events of an hour that begins at `at`, epoch seconds: JSON list of (plant, time, fact).
+# form: of what they take. `activity_marks` has which hours are there, as `<form>.from` and `<form>.to`.
+told_hours = Table(
+    "told_hours",
+    METADATA,
+    Column("form", String(8), primary_key=True),
+    Column("kind", String(200), primary_key=True),  # event type; or `decision`, of the audit
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("doc", LargeBinary, nullable=False),
+    Index("ix_told_hours_at", "at"),
 )

@@ -73,7 +73,7 @@ TABLE: list[tuple[str, str, set[str]]] = [
     ("GET", "/keys", PEOPLE),
     ("GET", "/sent", PEOPLE),
     ("GET", "/audit", PEOPLE),
-    ("POST", "/api/audit/verify", PEOPLE),
+    ("POST", "/api/audit/verify", DECIDERS),
     ("GET", "/asset*", PEOPLE),
 ]
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from lineshaft.core.errors import ContractViolation
+from lineshaft.core.errors import ContractViolation, TransientFault
 from lineshaft.insight.kpis import KPIS
 from lineshaft.insight.kpis.periods import edges, period
 from lineshaft.model.calendar import CalendarEntry, EntryType
@@ -67,6 +68,22 @@ async def test_the_answer_is_kept_for_ten_seconds(evening: Evening) -> None:
 async def test_what_cannot_be_asked(evening: Evening, changes: dict[str, object], what: str) -> None:
     with pytest.raises(ContractViolation, match=what):
         await evening.reads.board(None, **changes)  # type: ignore[arg-type]
+
+
+async def test_too_many_at_once_are_refused_and_old_answers_forgotten(evening: Evening) -> None:
+    """Each begins at another moment, so that no answer is there yet."""
+    asked = [
+        evening.reads.board(None, start=AT + timedelta(seconds=number), end=END, kpi="unresolved_downtime")
+        for number in range(80)
+    ]
+    told = await asyncio.gather(*asked, return_exceptions=True)
+    refused = [each for each in told if isinstance(each, TransientFault)]
+    assert 0 < len(refused) < 80
+    assert "too many" in str(refused[0])
+    assert not [each for each in told if isinstance(each, BaseException) and each not in refused]
+    for number in range(100, 200):
+        await evening.reads.board(None, start=AT + timedelta(seconds=number), end=END, kpi="oee")
+    assert len(evening.reads._known) <= 66
 
 
 def test_points_of_a_series_are_whole_hours_or_days_of_the_site() -> None:

@@ -309,7 +309,7 @@ class AssetScreen:
             for stop, told in stops
         )
         header = ["plant", "machine", "start", "end", "reason", "upstream"]
-        return self._shell.csv(f"stops-{machine.equipment}", header, rows)
+        return await self._shell.csv(f"stops-{machine.equipment}", header, rows)
 
     def _moment(self, at: datetime | str | None) -> Moment | None:
         return self._shell.time.moment(at, self._shell.now)

@@ -116,7 +116,7 @@ class AuditScreen:
         limit, after = (_MOST_CSV, "") if is_file else (_SHOWN, visit.asked("after", 400))
         found, following = await self._reads.page(asked, after, visit.plants, limit)
         if is_file:
-            return self._shell.csv("audit", _CSV, (_cells(row, visit) for row in found))
+            return await self._shell.csv("audit", _CSV, (_cells(row, visit) for row in found))
         actors, actions = await self._reads.known()
         return await self._shell.page(
             visit,
@@ -132,13 +132,13 @@ class AuditScreen:
                 csv=self._shell.address("audit", filters, format="csv"),
             ),
             is_filtered=any(filters.values()),
-            **await self._verified(),
+            **await self._verified(visit),
         )
 
-    async def _verified(self) -> dict[str, Any]:
+    async def _verified(self, visit: Visit) -> dict[str, Any]:
         last = await self._verifications.last() if self._verifications else None
         return {
-            "verifies": self._verifications is not None,
+            "verifies": self._verifications is not None and visit.may("decide:audit"),
             "runs": self._verifications is not None and self._verifications.runs,
             "verification": last,
             "took": duration_text(last.took_s) if last else "",
@@ -180,7 +180,7 @@ def _cells(row: Mapping[str, Any], visit: Visit) -> list[Any]:
 
 
 def _seen(row: Mapping[str, Any], visit: Visit) -> dict[str, Any]:
-    """The detail as the account may see it: payloads in it, kept as the text of their JSON, each as a whole."""
+    """The detail as the account may see it; payloads in it are kept as the text of their JSON."""
     told = {name: _said(value) for name, value in row["detail"].items()}
     seen = {name: visit.shown(each) if isinstance(each, dict | list) else each for name, each in told.items()}
     found: dict[str, Any] = visit.shown(seen)

@@ -57,7 +57,7 @@ class ContractsScreen:
     async def _show(self, visit: Visit) -> Response:
         view = await self._catalogue.view(visit.query)
         if visit.asked("format") == "csv":
-            return self._shell.csv("contracts", _CSV, view.table)
+            return await self._shell.csv("contracts", _CSV, view.table)
         filters = {name: visit.asked(name) for name in _FILTERS}
         return await self._shell.page(
             visit,

@@ -97,7 +97,8 @@ class ExceptionScreen:
         is_whole = seen == whole
         current = seen.get("payload") if found["corrected"] is None else seen.get("corrected")
         is_json = found["form"] == "json"
-        lines, elsewhere = payload_lines(current, found["findings"]) if is_json else ([], found["findings"])
+        findings = found["findings"] if is_whole else []  # they name values
+        lines, elsewhere = payload_lines(current, findings) if is_json else ([], findings)
         state, event = found["state"], found["envelope"].event
         can_fix = state == ExceptionState.OPEN and found["carrier"] in _CORRECTED_BY_PEOPLE
         return {

@@ -134,7 +134,7 @@ class ExceptionsScreen:
 
     async def _csv(self, chosen: Chosen) -> Response:
         found = await self._reads.page(chosen, limit=_MOST_EXPORTED)
-        return self._shell.csv(
+        return await self._shell.csv(
             "exceptions", _COLUMNS, ([row[name] for name in _COLUMNS] for row in found.rows)
         )
 

@@ -65,7 +65,7 @@ class KpiScreen:
             status = HTTPStatus.SERVICE_UNAVAILABLE
             return await self._page(visit, "kpis.html", span, [], status=status)
         if is_file:
-            return self._file(board, visit.asked("table") if kpi else "")
+            return await self._file(board, visit.asked("table") if kpi else "")
         if kpi:
             return await self._detail(visit, span, known, board)
         groups = [
@@ -132,19 +132,19 @@ class KpiScreen:
         asked: Mapping[str, str] = {name: visit.asked(name) for name in ("kpi", "period", "plant")}
         return self._shell.address("kpis", asked, **changed)
 
-    def _file(self, board: KpiBoard, name: str) -> Response:
+    async def _file(self, board: KpiBoard, name: str) -> Response:
         """name: of a table of the only figure, or `course`; empty: the values of all figures."""
         if not name:
             header = ("id", "title", "group", "unit", "value", "target", "is_met", "says")
             values = ([getattr(figure, each) for each in header] for figure in board.figures)
-            return self._shell.csv("kpis", header, values)
+            return await self._shell.csv("kpis", header, values)
         (figure,) = board.figures
         for table in figure.tables:
             if table.id == name:
                 titles = [
                     each.id if each.unit in WORDS else f"{each.id} [{each.unit}]" for each in table.columns
                 ]
-                return self._shell.csv(f"{figure.id}-{name}", titles, table.rows)
+                return await self._shell.csv(f"{figure.id}-{name}", titles, table.rows)
         titles = ["from", f"{figure.id} [{figure.unit}]"]
         points = ([rfc3339(point.at), point.value] for point in figure.series)
-        return self._shell.csv(f"{figure.id}-course", titles, points)
+        return await self._shell.csv(f"{figure.id}-course", titles, points)

@@ -233,7 +233,7 @@ class OverviewScreen:
         standing = await self._standings.standing(plants)
         cells = await self._standings.cells(standing, standing.plants)
         header = ("plant", "domain", "state", "late", "parked", "open_exceptions", "in_last_hour", "failed")
-        return self._shell.csv(
+        return await self._shell.csv(
             "overview",
             header,
             (

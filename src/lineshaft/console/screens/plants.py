@@ -102,7 +102,7 @@ class PlantsScreen:
             )
         machines = own if opened and opened.is_here else await self._machines(opened)
         if visit.asked("format") == "csv":
-            return self._csv(opened, machines, lines)
+            return await self._csv(opened, machines, lines)
         after = visit.asked("after")
         page = [line for line in shown if line.name > after][: _ROWS + 1]
         paging = Paging(
@@ -196,7 +196,7 @@ class PlantsScreen:
             "devices": self._line.backlog() if self._line else None,
         }
 
-    def _csv(
+    async def _csv(
         self, opened: _PlantLine | None, machines: Sequence[MachineFacts], lines: Sequence[_PlantLine]
     ) -> Response:
         if opened is None:
@@ -206,10 +206,10 @@ class PlantsScreen:
                 [line.name, line.link, line.count, *(count.get(each, 0) for each in Condition)]
                 for line, count in zip(lines, counts, strict=True)
             )
-            return self._shell.csv("plants", header, rows)
+            return await self._shell.csv("plants", header, rows)
         header = ["plant", "machine", "assets", "state", "open maintenance", "last told"]
         rows = (
             [each.plant, each.id, " ".join(each.assets), str(each.condition), each.work, each.at]
             for each in machines
         )
-        return self._shell.csv(f"machines-{opened.name}", header, rows)
+        return await self._shell.csv(f"machines-{opened.name}", header, rows)

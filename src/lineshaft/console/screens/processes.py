@@ -110,7 +110,7 @@ class ProcessesScreen:
             if visit.asked("format") == "csv":
                 found = await reads.page(filters, plants, "", _MOST_EXPORTED)
                 table = ([row[name] for name in _COLUMNS] for row in found)
-                return self._shell.csv("processes", _COLUMNS, table)
+                return await self._shell.csv("processes", _COLUMNS, table)
             rows, counts, choices = await asyncio.gather(
                 reads.page(filters, plants, visit.asked("after"), _ROWS + 1),
                 reads.counted(filters, plants),

@@ -117,7 +117,7 @@ class SystemsScreen:
                 ]
                 for line in lines
             )
-            return self._shell.csv("systems", header, rows)
+            return await self._shell.csv("systems", header, rows)
         return await self._shell.page(
             visit,
             "systems.html",
@@ -147,7 +147,7 @@ class SystemsScreen:
                 [operation.name, "command" if operation.is_command else "query", *_figures(use)]
                 for operation, use in operations
             )
-            return self._shell.csv(f"operations-{name}", header, rows)
+            return await self._shell.csv(f"operations-{name}", header, rows)
         return await self._shell.page(
             visit,
             "system.html",
@@ -178,7 +178,7 @@ class SystemsScreen:
                 ]
                 for row in table.rows
             )
-            return self._shell.csv("data-authority", header, rows)
+            return await self._shell.csv("data-authority", header, rows)
         titles = {name: view.title for name, view in self._views().items()} if self._sees(visit) else {}
         return await self._shell.page(
             visit, "authority.html", here="systems", table=table, titles=titles, kind_title=kind_title

@@ -68,11 +68,11 @@ class TraceScreen:
         """`key`; `story` for one of what it finds, by its correlation id; `whole` for every entry of long
         ones."""
         key, one = visit.asked("key"), visit.asked("story")
-        facts: dict[str, Any] = {"stories": [], "more": 0, "newest": [], "fault": ""}
+        facts: dict[str, Any] = {"stories": [], "more": 0, "cut": False, "newest": [], "fault": ""}
         try:
             if key:
                 answer = {**await self._reads.trace(one or key, visit.plants), "query": key}
-                facts["more"] = answer["more"]
+                facts["more"], facts["cut"] = answer["more"], answer["cut"]
                 facts["stories"] = stories(
                     answer,
                     self._shell.time,

@@ -14,6 +14,7 @@
     const told = JSON.parse(place.dataset.series);
     drawn.get(place)?.destroy();
     place.replaceChildren();
+    const short = told.unit?.length <= 4 ? told.unit : ""; // fits beside each figure of the axis
     const axis = { stroke: css("--muted"), grid: { stroke: css("--faint"), width: 1 }, ticks: { show: false }, font: "11px sans-serif" };
     const limits = (told.limits || []).map((limit) => ({ ...limit, tone: limit.tone || "warn", limit: true, y: told.x.map(() => limit.y) }));
     const lines = [...told.lines, ...limits];
@@ -27,7 +28,7 @@
         scales: { y: { range: (_, low, high) => (low == null ? [0, 1] : told.since_zero === false ? uPlot.rangeNum(low, high, 0.1, true) : [Math.min(0, low), high > 0 ? high * 1.1 : 1]) } },
         axes: [
           { ...axis, values: [[86400, "{D} {MMM}", null, null, null, null, null, null, 1], [3600, "{HH}:{mm}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1], [60, "{HH}:{mm}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1], [1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1]] },
-          { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => figure(tick, "")) },
+          { ...axis, size: short ? 68 : 50, values: (_, ticks) => ticks.map((tick) => figure(tick, short)) },
         ],
         series: [
           { label: "time", value: (_, seconds) => (seconds == null ? "–" : new Intl.DateTimeFormat("en-GB", { timeZone: zone, dateStyle: "short", timeStyle: "medium" }).format(seconds * 1000)) },

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from lineshaft.contracts.kpis import KpiBoard
 from lineshaft.core.clock import Clock
-from lineshaft.core.errors import ContractViolation
+from lineshaft.core.errors import ContractViolation, TransientFault
 from lineshaft.insight.kpis.catalogue import KPIS
 from lineshaft.insight.kpis.periods import edges, period
 from lineshaft.insight.kpis.question import Question, WorkingTime
@@ -29,6 +29,11 @@ _FRESH_S = 10.0
 _SHARE = 20  # of the time at most: what takes long is asked less often
 _AT_ONCE_S = 0.25
 _KEPT_S = 300.0
+_MOST_KEPT = 64
+_MOST_WAITING = 32
+_SIDE_BY_SIDE = 2
+"""Of the few readers that all screens share."""
+
 _Asked = tuple[frozenset[str] | None, str, str, datetime | None, datetime | None]
 
 
@@ -68,6 +73,7 @@ class KpiReads:
         self._working = working
         self._targets = {kpi.id: kpi.target for kpi in KPIS} | dict(targets or {})
         self._known: dict[_Asked, _Known] = {}
+        self._turn = asyncio.Semaphore(_SIDE_BY_SIDE)
 
     async def board(
         self,
@@ -83,17 +89,22 @@ class KpiReads:
         Who asks for the same meanwhile gets the same answer, at most ten seconds old. Where that takes long,
         the one before is given, up to five minutes old, while the next is made.
 
-        raises  ContractViolation for a period or a KPI that is none, TransientFault when the store is away
+        raises  ContractViolation for a period or a KPI that is none, TransientFault when the store is away or
+                too many other periods are being counted
         """
         if kpi and kpi not in self._targets:
             ids = ", ".join(each.id for each in KPIS)
             raise ContractViolation(f"there is no KPI {kpi!r}", findings=[f"kpi: one of {ids}"])
         asked = (plants, span if start is None else "", kpi, start, end)
         now = self._clock.monotonic()
-        self._known = {each: one for each, one in self._known.items() if now - one.at < _KEPT_S}
+        self._known = self._kept(now)
         known = self._known.get(asked)
         if known is None or known.is_old(now):
             moments = self._moments(span, start, end)
+            if sum(not one.task.done() for one in self._known.values()) >= _MOST_WAITING:
+                if known is not None and known.board is not None:
+                    return known.board
+                raise TransientFault("too many KPIs are being counted", hint="ask again in a minute")
             known = _Known(at=now, board=known.board if known and known.took_s > _AT_ONCE_S else None)
             known.task = asyncio.create_task(self._answer(known, plants, moments, kpi))
             known.task.add_done_callback(lambda task: self._forget(asked, task))
@@ -103,10 +114,18 @@ class KpiReads:
     async def _answer(
         self, known: _Known, plants: frozenset[str] | None, moments: list[datetime], kpi: str
     ) -> KpiBoard:
-        began = self._clock.monotonic()
-        board = await self._store.read(lambda connection: self._ask(connection, plants, moments, kpi))
-        known.board, known.took_s = board, self._clock.monotonic() - began
+        async with self._turn:
+            began = self._clock.monotonic()
+            board = await self._store.read(lambda connection: self._ask(connection, plants, moments, kpi))
+            known.board, known.took_s = board, self._clock.monotonic() - began
         return board
+
+    def _kept(self, now: float) -> dict[_Asked, _Known]:
+        """What is under way, and of the answers of the last minutes the newest."""
+        recent = [(each, one) for each, one in self._known.items() if now - one.at < _KEPT_S]
+        done = [each for each, one in recent if one.task.done()]
+        old = set(done[: max(0, len(done) - _MOST_KEPT)])
+        return {each: one for each, one in recent if each not in old}
 
     def _forget(self, asked: _Asked, task: asyncio.Task[KpiBoard]) -> None:
         """What failed is asked again."""

@@ -11,7 +11,7 @@ import msgspec
 from lineshaft.contracts.kpis import Better, KpiColumn, KpiFigure, KpiLoss, KpiPoint, KpiTable
 from lineshaft.insight.kpis.question import Question
 
-__all__ = ["Found", "Kpi", "Row", "column", "quantile", "said_count", "said_time", "table"]
+__all__ = ["Found", "Kpi", "Row", "column", "quantile", "rounded", "said_count", "said_time", "table"]
 
 Row = list[Any]
 """Of a table: a cell for each column, text, a number or None."""
@@ -82,12 +82,11 @@ def column(id: str, title: str, unit: str = "text") -> KpiColumn:
 
 
 def table(id: str, title: str, columns: Sequence[KpiColumn], rows: Sequence[Row]) -> KpiTable:
-    return KpiTable(
-        id=id,
-        title=title,
-        columns=list(columns),
-        rows=[[_rounded(cell) if isinstance(cell, float) else cell for cell in row] for row in rows],
-    )
+    return KpiTable(id=id, title=title, columns=list(columns), rows=list(map(rounded, rows)))
+
+
+def rounded(row: Row) -> Row:
+    return [_rounded(cell) if isinstance(cell, float) else cell for cell in row]
 
 
 def quantile(values: Sequence[float], part: float) -> float | None:

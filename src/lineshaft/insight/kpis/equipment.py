@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,10 +16,11 @@ from lineshaft.contracts.events.equipment import (
     STATE_CHANGED,
 )
 from lineshaft.core.clock import rfc3339
+from lineshaft.insight.kpis.facts import Segment, StateChange, Stop
 from lineshaft.insight.kpis.oee import Course
 from lineshaft.insight.kpis.question import Question
 from lineshaft.insight.kpis.spans import Span, epoch, merged, without
-from lineshaft.ledger.projections.folding import Row, latest
+from lineshaft.ledger.projections.folding import Row, Stamp, latest
 from lineshaft.model.calendar import EntryType, EquipmentPeriod
 from lineshaft.model.downtime import StopClass
 from lineshaft.model.equipment_state import STOP_STATES, PackMLState, UnitMode
@@ -29,35 +30,6 @@ __all__ = ["OpenStop", "Unit", "courses", "open_stops"]
 
 Unit = tuple[str, str]
 """(plant, equipment id)."""
-
-
-class _State(msgspec.Struct, frozen=True):
-    equipment_id: str
-    state: int
-    start_time: datetime
-    mode: int | None = None
-    previous: int | None = None
-    previous_start_time: datetime | None = None
-
-
-class _Stop(msgspec.Struct, frozen=True):
-    equipment_id: str
-    rule: str
-    start_time: datetime
-    end_time: datetime | None = None
-    upstream: str = ""
-
-
-class _Segment(msgspec.Struct, frozen=True):
-    equipment_id: str
-    rule: str
-    stop_start_time: datetime
-    segment: int
-    start_time: datetime
-    end_time: datetime
-    classification: StopClass
-    work_center_id: str = ""
-    revision: int = 0
 
 
 class OpenStop(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,10 +43,24 @@ class OpenStop(msgspec.Struct, frozen=True, kw_only=True):
     job: str = ""
 
 
-_STATE = msgspec.json.Decoder(_State)
-_STOP = msgspec.json.Decoder(_Stop)
-_SEGMENT = msgspec.json.Decoder(_Segment)
-_ROW = msgspec.json.Decoder(Row)
+class _State(msgspec.Struct, frozen=True):
+    start_time: datetime
+    state: int | None = None
+    mode: int | None = None
+
+
+class _Registers(msgspec.Struct, frozen=True):
+    state: dict[str, tuple[Stamp, _State]] = {}
+
+
+class _Shown(msgspec.Struct, frozen=True):
+    """Of a row of asset_status no more than its state: there is one for each asset of all plants."""
+
+    registers: _Registers = _Registers()
+
+
+_ROW, _SHOWN = msgspec.json.Decoder(Row), msgspec.json.Decoder(_Shown)
+_BEFORE = msgspec.json.Decoder(_State)
 _PLANNED = {StopClass.PLANNED, StopClass.NOT_SCHEDULED}
 _Told = tuple[float, int, int | None]
 
@@ -85,7 +71,7 @@ def open_stops(question: Question) -> list[OpenStop]:
     for plant, equipment, row in question.once("asset status", _status):
         if b'"downtime:' not in row:
             continue
-        for slot, item in _decoded(row).items.items():
+        for slot, item in _ROW.decode(row).items.items():
             if slot.startswith("downtime:"):
                 stop = OpenStop(
                     plant=plant,
@@ -105,8 +91,14 @@ def courses(question: Question) -> dict[Unit, Course]:
     stops, segments = _stops(question), _segments(question)
     until = min(question.whole[1], question.now.timestamp())
     found = {}
+    steady: dict[tuple[int, int | None], Course] = {}
     for unit in sorted(states.keys() | stops.keys() | segments.keys()):
         told = states.get(unit)
+        if told and _is_steady(question, unit, told) and unit not in stops and unit not in segments:
+            if told[0][1:] not in steady:
+                steady[told[0][1:]] = _steady((question.whole[0], until), *told[0][1:])
+            found[unit] = steady[told[0][1:]]
+            continue
         own = segments.get(unit, [])
         classified = {(segment.rule, segment.stop_start_time) for segment in own}
         raw = [stop for stop in stops.get(unit, []) if (stop.rule, stop.start_time) not in classified]
@@ -126,38 +118,54 @@ def courses(question: Question) -> dict[Unit, Course]:
     return found
 
 
-def _status(question: Question) -> list[tuple[str, str, bytes]]:
+def _is_steady(question: Question, unit: Unit, told: Sequence[_Told]) -> bool:
+    """In one state all the time, and to work all the time."""
+    return len(told) == 1 and told[0][0] <= question.whole[0] and not question.has_calendar(unit[0])
+
+
+def _steady(whole: Span, state: int, mode: int | None) -> Course:
+    kinds = _kinds([(whole[0], state, mode)], whole[1])
+    return Course(planned=[whole], **kinds)
+
+
+def _status(question: Question) -> Sequence[Any]:
+    """(plant, asset, its row)"""
     columns = asset_status.c
     asked = select(columns.plant, columns.id, columns.doc).where(*question.here(columns.plant))
-    return [(plant, id, bytes(doc)) for plant, id, doc in question.connection.execute(asked)]
-
-
-def _decoded(row: bytes) -> Row:
-    return _ROW.decode(row)
+    return question.connection.execute(asked).all()
 
 
 def _states(question: Question) -> dict[Unit, list[_Told]]:
     """(from when, state, mode) in order, from before the period where that is known."""
     found: dict[Unit, list[_Told]] = defaultdict(list)
-    for plant, _, change in question.told(STATE_CHANGED.type, _STATE):
+    for plant, _, change in question.told(STATE_CHANGED.type, StateChange):
         told = found[plant, change.equipment_id]
         if not told and change.previous is not None and change.previous_start_time is not None:
             told.append((epoch(change.previous_start_time), change.previous, change.mode))
         told.append((epoch(change.start_time), change.state, change.mode))
+    found = {unit: sorted(told) for unit, told in found.items()}
     for plant, equipment, row in question.once("asset status", _status):
         if b'"state"' not in row or (plant, equipment) in found:
             continue
-        shown = latest(_decoded(row), "state")
-        if shown is None or "state" not in shown:
+        said = _SHOWN.decode(row).registers.state
+        (shown,) = (value for _, value in said.values()) if len(said) == 1 else (_last(said),)
+        if shown is None or shown.state is None:
             continue
-        if epoch(shown["start_time"]) >= question.whole[1]:
+        start = shown.start_time.timestamp()
+        if start >= question.whole[1]:
             shown = _state_before(question, plant, equipment)
-        if shown:
-            found[plant, equipment] = [(epoch(shown["start_time"]), shown["state"], shown.get("mode"))]
-    return {unit: sorted(told) for unit, told in found.items()}
+            start = shown.start_time.timestamp() if shown else start
+        if shown and shown.state is not None:
+            found[plant, equipment] = [(start, shown.state, shown.mode)]
+    return found
 
 
-def _state_before(question: Question, plant: str, equipment: str) -> dict[str, Any] | None:
+def _last(said: Mapping[str, tuple[Stamp, _State]]) -> _State | None:
+    last: _State | None = latest(Row(registers={"state": dict(said)}), "state")
+    return last
+
+
+def _state_before(question: Question, plant: str, equipment: str) -> _State | None:
     columns = asset_events.c
     asked = (
         select(columns.data)
@@ -167,7 +175,7 @@ def _state_before(question: Question, plant: str, equipment: str) -> dict[str, A
         .limit(1)
     )
     data = question.connection.execute(asked).scalar()
-    return msgspec.json.decode(data) if data else None
+    return _BEFORE.decode(data) if data else None
 
 
 def _kinds(told: Sequence[_Told], until: float) -> dict[str, list[Span]]:
@@ -186,35 +194,35 @@ def _kinds(told: Sequence[_Told], until: float) -> dict[str, list[Span]]:
     return found
 
 
-def _stops(question: Question) -> dict[Unit, list[_Stop]]:
+def _stops(question: Question) -> dict[Unit, list[Stop]]:
     """Those that are not over as well. One that lasted beyond the period ended after it."""
-    found: dict[Unit, list[_Stop]] = defaultdict(list)
-    for plant, _, stop in question.told(DOWNTIME_ENDED.type, _STOP, until=question.now):
+    found: dict[Unit, list[Stop]] = defaultdict(list)
+    for plant, _, stop in question.told(DOWNTIME_ENDED.type, Stop, until=question.now):
         if stop.end_time is not None and stop.start_time < question.end:
             found[plant, stop.equipment_id].append(stop)
     for still in question.once("open stops", open_stops):
         if still.start < question.end:
-            stop = _Stop(still.equipment_id, "", still.start, None, still.upstream)
+            stop = Stop(still.equipment_id, "", still.start, None, still.upstream)
             found[still.plant, still.equipment_id].append(stop)
     return found
 
 
-def _segments(question: Question) -> dict[Unit, list[_Segment]]:
+def _segments(question: Question) -> dict[Unit, list[Segment]]:
     """Of each segment the last revision. It is told when the stop is over, or days later."""
-    newest: dict[tuple[Any, ...], _Segment] = {}
-    for plant, _, segment in question.told(DOWNTIME_CLASSIFIED.type, _SEGMENT, until=question.now):
+    newest: dict[tuple[Any, ...], Segment] = {}
+    for plant, _, segment in question.told(DOWNTIME_CLASSIFIED.type, Segment, until=question.now):
         which = (plant, segment.equipment_id, segment.rule, segment.stop_start_time, segment.segment)
         if segment.start_time < question.end and (
             which not in newest or newest[which].revision <= segment.revision
         ):
             newest[which] = segment
-    found: dict[Unit, list[_Segment]] = defaultdict(list)
+    found: dict[Unit, list[Segment]] = defaultdict(list)
     for (plant, *_), segment in newest.items():
         found[plant, segment.equipment_id].append(segment)
     return found
 
 
-def _by_class(segments: Iterable[_Segment]) -> dict[str, list[Span]]:
+def _by_class(segments: Iterable[Segment]) -> dict[str, list[Span]]:
     names = dict.fromkeys(_PLANNED, "planned") | {
         StopClass.MINOR_STOP: "minor",
         StopClass.BLOCKED_OR_STARVED: "blocked",
@@ -226,7 +234,7 @@ def _by_class(segments: Iterable[_Segment]) -> dict[str, list[Span]]:
     return found
 
 
-def _span(stop: _Stop, until: float) -> Span:
+def _span(stop: Stop, until: float) -> Span:
     return epoch(stop.start_time), epoch(stop.end_time) if stop.end_time else until
 
 
@@ -243,7 +251,7 @@ def _known_from(question: Question, unit: Unit) -> float:
     return epoch(at) if at else question.whole[0]
 
 
-def _planned(question: Question, unit: Unit, segments: Sequence[_Segment], until: float) -> list[Span]:
+def _planned(question: Question, unit: Unit, segments: Sequence[Segment], until: float) -> list[Span]:
     """Shifts without breaks and planned downtime; where no calendar says, all of the time."""
     center = next((segment.work_center_id for segment in segments if segment.work_center_id), None)
     asked = EquipmentPeriod(

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import datetime, timedelta
 
-import msgspec
-
 from lineshaft.contracts.events.inventory import RESERVATION_CREATED
 from lineshaft.contracts.events.maintenance import (
     MAINTENANCE_ORDER_COMPLETED,
@@ -14,6 +12,7 @@ from lineshaft.contracts.events.maintenance import (
 )
 from lineshaft.contracts.events.procurement import REQUISITION_CREATED
 from lineshaft.insight.kpis.declare import Found, Row, column, quantile, said_count, said_time, table
+from lineshaft.insight.kpis.facts import Completion, Request, Requisition, Reservation
 from lineshaft.insight.kpis.question import Question
 from lineshaft.model.procurement import RequisitionReason
 
@@ -23,44 +22,12 @@ _REQUESTED_BEFORE = timedelta(days=92)
 _FOR_REPAIRS = {RequisitionReason.SHORTAGE, RequisitionReason.MAINTENANCE}
 
 
-class _Request(msgspec.Struct, frozen=True):
-    physical_asset_id: str
-    malfunction_start: datetime
-    id: str | None = None
-    maintenance_order_id: str | None = None
-
-
-class _Completion(msgspec.Struct, frozen=True):
-    id: str
-    physical_asset_id: str
-    actual_start_time: datetime
-    actual_end_time: datetime
-    maintenance_request_id: str | None = None
-
-
-class _Reservation(msgspec.Struct, frozen=True):
-    for_reference: str
-    material_definition_id: str
-
-
-class _Requisition(msgspec.Struct, frozen=True):
-    reference: str
-    material_definition_id: str
-    reason: str
-
-
-_REQUEST = msgspec.json.Decoder(_Request)
-_COMPLETION = msgspec.json.Decoder(_Completion)
-_RESERVATION = msgspec.json.Decoder(_Reservation)
-_REQUISITION = msgspec.json.Decoder(_Requisition)
-
-
 def maintenance_response(question: Question) -> Found:
     """From the malfunction to the begin of the work, of orders that were completed in the period."""
-    by_request: dict[tuple[str, str], _Request] = {}
-    by_order: dict[tuple[str, str], _Request] = {}
+    by_request: dict[tuple[str, str], Request] = {}
+    by_order: dict[tuple[str, str], Request] = {}
     since = question.start - _REQUESTED_BEFORE
-    for plant, _, request in question.told(MAINTENANCE_REQUEST_CREATED.type, _REQUEST, since):
+    for plant, _, request in question.told(MAINTENANCE_REQUEST_CREATED.type, Request, since):
         if request.id:
             by_request[plant, request.id] = request
         if request.maintenance_order_id:
@@ -69,7 +36,7 @@ def maintenance_response(question: Question) -> Found:
     repair: dict[tuple[str, str], list[float]] = defaultdict(list)
     buckets: list[list[float]] = [[] for _ in question.edges[1:]]
     alone = 0
-    for plant, at, done in question.told(MAINTENANCE_ORDER_COMPLETED.type, _COMPLETION):
+    for plant, at, done in question.told(MAINTENANCE_ORDER_COMPLETED.type, Completion):
         asked = by_request.get((plant, done.maintenance_request_id or "")) or by_order.get((plant, done.id))
         if asked is None:
             alone += 1
@@ -113,18 +80,18 @@ def spares_availability(question: Question) -> Found:
     orders = {
         (plant, request.maintenance_order_id)
         for plant, _, request in question.told(
-            MAINTENANCE_REQUEST_CREATED.type, _REQUEST, question.start - _REQUESTED_BEFORE
+            MAINTENANCE_REQUEST_CREATED.type, Request, question.start - _REQUESTED_BEFORE
         )
         if request.maintenance_order_id
     }
     bought: dict[tuple[str, str, str], datetime] = {}
     for plant, at, said in question.told(
-        REQUISITION_CREATED.type, _REQUISITION, question.start - _REQUESTED_BEFORE
+        REQUISITION_CREATED.type, Requisition, question.start - _REQUESTED_BEFORE
     ):
         if said.reason in _FOR_REPAIRS:
             bought.setdefault((plant, said.reference, said.material_definition_id), at)
     there: dict[tuple[str, str, str], datetime] = {}
-    for plant, at, held in question.told(RESERVATION_CREATED.type, _RESERVATION):
+    for plant, at, held in question.told(RESERVATION_CREATED.type, Reservation):
         line = (plant, held.for_reference, held.material_definition_id)
         if (plant, held.for_reference) in orders and line not in bought:
             there.setdefault(line, at)

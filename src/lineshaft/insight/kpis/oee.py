@@ -12,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import astuple
 
 from lineshaft.contracts.kpis import KpiLoss
 from lineshaft.insight.kpis.spans import Span, common, merged, shares, spread, without
 
-__all__ = ["Course", "Made", "Oee", "losses", "oee_of", "sorted_out", "total"]
+__all__ = ["Course", "Made", "Oee", "losses", "oee_of", "sorted_out", "times", "total"]
 
 
 class Course(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +53,7 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     run_time_s: float | None = None
 
 
-class Oee(msgspec.Struct, frozen=True, kw_only=True):
+class Oee(msgspec.Struct, frozen=True):
     """Times in seconds, each second of `planned` in one of those below it.
 
     made_s, good_s   PRI · PQ and PRI · GQ: the time that they should have taken
@@ -108,6 +109,7 @@ class Oee(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _NOTHING = 1e-9
+_PLACES = {name: place for place, name in enumerate(Oee.__struct_fields__)}
 
 
 def _all(part: float, whole: float) -> bool:
@@ -115,8 +117,12 @@ def _all(part: float, whole: float) -> bool:
 
 
 def total(parts: Sequence[Oee]) -> Oee:
-    names = Oee.__struct_fields__
-    return Oee(**{name: sum(getattr(part, name) for part in parts) for name in names})
+    return Oee(*map(sum, zip(*map(astuple, parts), strict=True))) if parts else Oee()
+
+
+def times(of: Oee, number: int) -> Oee:
+    """That of so many work units that are alike."""
+    return of if number == 1 else Oee(*(each * number for each in astuple(of)))
 
 
 def sorted_out(course: Course) -> dict[str, list[Span]]:
@@ -138,22 +144,22 @@ def sorted_out(course: Course) -> dict[str, list[Span]]:
 
 def oee_of(course: Course, made: Sequence[Made], edges: Sequence[float]) -> list[Oee]:
     """Of each bucket between the edges."""
-    times = {name: spread(spans, edges) for name, spans in sorted_out(course).items()}
-    sums = [dict.fromkeys(("made", "good", "weighed", "judged", "made_s", "good_s"), 0.0) for _ in edges[1:]]
+    sums = [[0.0] * len(_PLACES) for _ in edges[1:]]
+    for name, spans in sorted_out(course).items():
+        for number, seconds in enumerate(spread(spans, edges)):
+            sums[number][_PLACES[name]] = seconds
     for one in made:
+        run_time_s = one.run_time_s or 0.0
         for number, part in shares(one.span, edges):
-            here = sums[number]
-            here["made"] += part * one.made
-            here["weighed"] += part * one.made if one.run_time_s is not None else 0.0
-            here["made_s"] += part * one.made * (one.run_time_s or 0.0)
+            here, pieces = sums[number], part * one.made
+            here[_PLACES["made"]] += pieces
+            here[_PLACES["weighed"]] += pieces if one.run_time_s is not None else 0.0
+            here[_PLACES["made_s"]] += pieces * run_time_s
             if one.good is not None:
-                here["judged"] += part * one.made
-                here["good"] += part * one.good
-                here["good_s"] += part * one.good * (one.run_time_s or 0.0)
-    return [
-        Oee(**{name: spans[number] for name, spans in times.items()}, **here)
-        for number, here in enumerate(sums)
-    ]
+                here[_PLACES["judged"]] += pieces
+                here[_PLACES["good"]] += part * one.good
+                here[_PLACES["good_s"]] += part * one.good * run_time_s
+    return [Oee(*here) for here in sums]
 
 
 def losses(of: Oee) -> list[KpiLoss]:

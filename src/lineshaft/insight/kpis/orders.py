@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import datetime
 
-import msgspec
-
 from lineshaft.contracts.events.production import (
     CONFIRMATION_POSTED,
     CONFIRMATION_RECORDED,
@@ -14,6 +12,7 @@ from lineshaft.contracts.events.production import (
 )
 from lineshaft.core.clock import rfc3339
 from lineshaft.insight.kpis.declare import Found, Row, column, said_count, said_time, table
+from lineshaft.insight.kpis.facts import Answered
 from lineshaft.insight.kpis.output import recorded as confirmations
 from lineshaft.insight.kpis.question import Question
 from lineshaft.insight.kpis.sums import sums
@@ -26,12 +25,6 @@ RECEIPTS = ("goods.receive_count", "goods.receive_handling_unit")
 _MOST_SHOWN = 100
 
 
-class _Answered(msgspec.Struct, frozen=True):
-    id: str
-    revision: int = 0
-
-
-_ANSWERED = msgspec.json.Decoder(_Answered)
 _Which = tuple[str, str, int]
 
 
@@ -47,7 +40,7 @@ def delayed_confirmations(question: Question) -> Found:
         return Found()
     answered: dict[_Which, float] = {}
     for kind in (CONFIRMATION_POSTED, CONFIRMATION_REJECTED):
-        for plant, told, answer in question.told(kind.type, _ANSWERED, until=question.now):
+        for plant, told, answer in question.told(kind.type, Answered, until=question.now):
             answered.setdefault((plant, answer.id, answer.revision), told.timestamp())
     now, level = question.now.timestamp(), CONFIRMATION_RECORDED.sla_s
     by_plant: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0, 0.0])

@@ -6,8 +6,6 @@ from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-import msgspec
-
 from lineshaft.contracts.events.masterdata import ROUTING_CHANGED
 from lineshaft.contracts.events.production import (
     CONFIRMATION_RECORDED,
@@ -17,83 +15,19 @@ from lineshaft.contracts.events.production import (
     ORDER_CHANGED,
     ORDER_RELEASED,
 )
-from lineshaft.core.quantity import Quantity
 from lineshaft.insight.kpis.equipment import Unit
+from lineshaft.insight.kpis.facts import Confirmation, Count, Job, Order, Routing
 from lineshaft.insight.kpis.oee import Made
 from lineshaft.insight.kpis.question import Question
 from lineshaft.insight.kpis.spans import epoch
 
-__all__ = ["Confirmation", "output", "recorded"]
+__all__ = ["output", "recorded"]
 
 _ORDERS_BEFORE = timedelta(days=31)
 _TOLD_LATER = timedelta(days=2)
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class _Used(msgspec.Struct, frozen=True):
-    equipment_id: str
-
-
-class Confirmation(msgspec.Struct, frozen=True):
-    id: str
-    operations_request_id: str
-    segment_requirement_id: str
-    actual_start_time: datetime
-    actual_end_time: datetime
-    yield_quantity: Quantity
-    revision: int = 0
-    scrap_quantity: Quantity | None = None
-    rework_quantity: Quantity | None = None
-    equipment_actual: list[_Used] = []
-    reversal_of: str | None = None
-
-
-class _Count(msgspec.Struct, frozen=True):
-    equipment_id: str
-    property: str
-    material_definition_id: str
-    operations_segment_id: str
-    start_time: datetime
-    end_time: datetime
-    quantity: Quantity
-    revision: int = 0
-
-
-class _Operation(msgspec.Struct, frozen=True):
-    id: str
-    operations_segment_id: str = ""
-
-
-class _Order(msgspec.Struct, frozen=True):
-    id: str
-    material_definition_id: str
-    segment_requirement: list[_Operation]
-
-
-class _Job(msgspec.Struct, frozen=True):
-    operations_request_id: str
-    segment_requirement_id: str
-    equipment_id: str
-    quantity: Quantity
-    start_time: datetime | None = None
-    end_time: datetime | None = None
-
-
-class _Segment(msgspec.Struct, frozen=True):
-    id: str
-    run_time_per_unit: float | None = None
-
-
-class _Routing(msgspec.Struct, frozen=True):
-    material_definition_id: str
-    operations_segment: list[_Segment]
-
-
-_CONFIRMATION = msgspec.json.Decoder(Confirmation, strict=False)
-_COUNT = msgspec.json.Decoder(_Count, strict=False)
-_ORDER = msgspec.json.Decoder(_Order, strict=False)
-_JOB = msgspec.json.Decoder(_Job, strict=False)
-_ROUTING = msgspec.json.Decoder(_Routing, strict=False)
 _Operations = Mapping[tuple[str, str, str], tuple[str, str]]
 """(plant, order, operation of it) → (material, operation of its routing)."""
 
@@ -137,17 +71,17 @@ class _Plan:
         since, until = question.start - _ORDERS_BEFORE, question.end
         self._operations: dict[tuple[str, str, str], tuple[str, str]] = {}
         for kind in (ORDER_RELEASED, ORDER_CHANGED):
-            for plant, _, order in question.told(kind.type, _ORDER, since, until):
+            for plant, _, order in question.told(kind.type, Order, since, until):
                 for part in order.segment_requirement:
                     found = (order.material_definition_id, part.operations_segment_id)
                     self._operations[plant, order.id, part.id] = found
         self.routed = {
             (plant, routing.material_definition_id, segment.id): segment.run_time_per_unit
-            for plant, _, routing in question.told(ROUTING_CHANGED.type, _ROUTING, _EVER, until)
+            for plant, _, routing in question.told(ROUTING_CHANGED.type, Routing, _EVER, until)
             for segment in routing.operations_segment
         }
-        self._jobs: dict[tuple[str, str, str], list[_Job]] = defaultdict(list)
-        for plant, _, job in question.told(JOB_DISPATCHED.type, _JOB, since, until):
+        self._jobs: dict[tuple[str, str, str], list[Job]] = defaultdict(list)
+        for plant, _, job in question.told(JOB_DISPATCHED.type, Job, since, until):
             self._jobs[plant, job.operations_request_id, job.segment_requirement_id].append(job)
 
     def equipment(self, operation: tuple[str, str, str]) -> set[str]:
@@ -169,7 +103,7 @@ class _Plan:
 def recorded(question: Question) -> list[tuple[str, datetime, Confirmation]]:
     """(plant, when, what) of the confirmations of the period, and of some days after it."""
     until = min(question.now, question.end + _TOLD_LATER)
-    return list(question.told(CONFIRMATION_RECORDED.type, _CONFIRMATION, until=until))
+    return list(question.told(CONFIRMATION_RECORDED.type, Confirmation, until=until))
 
 
 def _confirmations(question: Question) -> list[tuple[str, Confirmation]]:
@@ -182,15 +116,15 @@ def _confirmations(question: Question) -> list[tuple[str, Confirmation]]:
             reversed_ones.add((plant, said.reversal_of))
         elif known is None or known.revision <= said.revision:
             newest[plant, said.id] = said
-    for plant, _, said in question.told(CONFIRMATION_REVERSED.type, _CONFIRMATION, until=question.now):
+    for plant, _, said in question.told(CONFIRMATION_REVERSED.type, Confirmation, until=question.now):
         reversed_ones.add((plant, said.reversal_of or said.id))
     return [(plant, said) for (plant, id), said in newest.items() if (plant, id) not in reversed_ones]
 
 
-def _counts(question: Question) -> list[tuple[str, _Count]]:
+def _counts(question: Question) -> list[tuple[str, Count]]:
     until = min(question.now, question.end + _TOLD_LATER)
-    newest: dict[tuple[str, str, str, datetime], _Count] = {}
-    for plant, _, count in question.told(COUNT_ACCEPTED.type, _COUNT, until=until):
+    newest: dict[tuple[str, str, str, datetime], Count] = {}
+    for plant, _, count in question.told(COUNT_ACCEPTED.type, Count, until=until):
         which = (plant, count.equipment_id, count.property, count.start_time)
         if which not in newest or newest[which].revision <= count.revision:
             newest[which] = count

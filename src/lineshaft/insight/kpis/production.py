@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 
+from lineshaft.contracts.kpis import KpiTable
 from lineshaft.core.clock import rfc3339
-from lineshaft.insight.kpis.declare import Found, Row, column, said_count, said_time, table
+from lineshaft.insight.kpis.declare import Found, Row, column, rounded, said_count, said_time, table
 from lineshaft.insight.kpis.equipment import Unit, courses, open_stops
-from lineshaft.insight.kpis.oee import Course, Oee, losses, oee_of, sorted_out, total
+from lineshaft.insight.kpis.oee import Course, Oee, losses, oee_of, sorted_out, times, total
 from lineshaft.insight.kpis.output import output
 from lineshaft.insight.kpis.question import Question
 
@@ -26,19 +28,21 @@ _COLUMNS = [
 
 
 def oee(question: Question) -> Found:
-    by_unit = question.once("oee", _by_unit)
-    whole = {unit: total(buckets) for unit, buckets in by_unit.items()}
+    by_unit, whole = question.once("oee", _by_unit), question.once("oee of all", _whole)
     if not whole:
         return Found()
-    measured = [unit for unit, of in whole.items() if of.oee is not None]
+    distinct = {id(of): of for of in whole.values()}
+    ratio = {each: of.oee for each, of in distinct.items()}
+    measured = [unit for unit, of in whole.items() if ratio[id(of)] is not None]
     over = measured or list(whole)
-    told = total([whole[unit] for unit in over])
-    points = [total(buckets) for buckets in zip(*(by_unit[unit] for unit in over), strict=True)]
+    told = _added([whole[unit] for unit in over])
+    points = _columns([by_unit[unit] for unit in over])
     plants: dict[str, list[Oee]] = defaultdict(list)
     for unit in over:
         plants[unit[0]].append(whole[unit])
+    cells = {each: rounded(_cells(of)) for each, of in distinct.items()}
     units = [column("plant", "Plant"), column("equipment", "Equipment", "asset"), *_COLUMNS]
-    ordered = sorted(whole.items(), key=lambda entry: (_or_more(entry[1].oee), entry[0]))
+    ordered = sorted(whole.items(), key=lambda entry: _or_more(ratio[id(entry[1])]))
     says = " × ".join(
         f"{name} {'not known' if value is None else format(value, '.0%')}"
         for name, value in (
@@ -53,12 +57,17 @@ def oee(question: Question) -> Found:
         series=[_point(of) if measured else None for of in points],
         losses=losses(told),
         tables=[
-            table("equipment", "By equipment", units, [[*unit, *_cells(of)] for unit, of in ordered]),
+            KpiTable(
+                id="equipment",
+                title="By equipment",
+                columns=units,
+                rows=[[*unit, *cells[id(of)]] for unit, of in ordered],
+            ),
             table(
                 "plants",
                 "By plant",
                 [column("plant", "Plant"), *_COLUMNS],
-                [[plant, *_cells(total(some))] for plant, some in sorted(plants.items())],
+                [[plant, *_cells(_added(some))] for plant, some in sorted(plants.items())],
             ),
         ],
         notes=_notes(question, whole, told, len(measured)),
@@ -66,23 +75,20 @@ def oee(question: Question) -> Found:
 
 
 def unplanned_downtime(question: Question) -> Found:
-    by_unit = question.once("oee", _by_unit)
+    by_unit, whole = question.once("oee", _by_unit), question.once("oee of all", _whole)
     found = question.once("courses", courses)
     if not found:
         return Found()
     rows: list[Row] = []
-    series = [0.0] * (len(question.edges) - 1)
     for unit, course in found.items():
-        buckets = by_unit[unit]
-        of = total(buckets)
-        series = [before + bucket.down for before, bucket in zip(series, buckets, strict=True)]
-        stops = _within(question, course)
-        if stops:
+        if course.down and (stops := _within(question, course)):
+            of = whole[unit]
             longest = max(finish - start for start, finish in stops)
             share = of.down / of.busy if of.busy > 0 else None
             rows.append([*unit, float(len(stops)), of.down, share, longest])
+    series = [of.down for of in _columns([by_unit[unit] for unit in found])]
     down = sum(series)
-    busy = sum(total(buckets).busy for buckets in by_unit.values())
+    busy = _added(list(whole.values())).busy
     columns = [
         column("plant", "Plant"),
         column("equipment", "Equipment", "asset"),
@@ -140,12 +146,41 @@ def unresolved_downtime(question: Question) -> Found:
 
 
 def _by_unit(question: Question) -> dict[Unit, list[Oee]]:
+    """Most equipment keeps to one state: what is the same of many is computed once, and is one object."""
     found, made = question.once("courses", courses), question.once("output", output)
     nothing = Course(planned=[question.whole], known=[])
-    return {
-        unit: oee_of(found.get(unit, nothing), made.get(unit, ()), question.edges)
-        for unit in sorted(found.keys() | made.keys())
-    }
+    alike: dict[int, list[Oee]] = {}
+    by_unit = {}
+    for unit in sorted(found.keys() | made.keys()):
+        course = found.get(unit, nothing)
+        if unit in made:
+            by_unit[unit] = oee_of(course, made[unit], question.edges)
+            continue
+        if id(course) not in alike:
+            alike[id(course)] = oee_of(course, (), question.edges)
+        by_unit[unit] = alike[id(course)]
+    return by_unit
+
+
+def _whole(question: Question) -> dict[Unit, Oee]:
+    by_unit = question.once("oee", _by_unit)
+    totals: dict[int, Oee] = {}
+    for buckets in by_unit.values():
+        if id(buckets) not in totals:
+            totals[id(buckets)] = total(buckets)
+    return {unit: totals[id(buckets)] for unit, buckets in by_unit.items()}
+
+
+def _columns(some: Sequence[list[Oee]]) -> list[Oee]:
+    """Of each bucket the total of all."""
+    alike, numbers = {id(buckets): buckets for buckets in some}, Counter(map(id, some))
+    many = [[times(of, numbers[each]) for of in buckets] for each, buckets in alike.items()]
+    return [total(column) for column in zip(*many, strict=True)]
+
+
+def _added(some: Sequence[Oee]) -> Oee:
+    alike, numbers = {id(of): of for of in some}, Counter(map(id, some))
+    return total([times(of, numbers[each]) for each, of in alike.items()])
 
 
 def _within(question: Question, course: Course) -> list[tuple[float, float]]:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
+from itertools import chain
+from math import ceil, floor
 from typing import Any, TypeVar
 
-import msgspec
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection
 
 from lineshaft.core.clock import rfc3339
 from lineshaft.insight.kpis.spans import Span, epoch
+from lineshaft.insight.kpis.told import told_in
+from lineshaft.insight.kpis.told_hours import HOUR, covered, packed_in
 from lineshaft.insight.service_levels import ServiceLevels
 from lineshaft.model.calendar import CalendarEntry, EquipmentPeriod
-from lineshaft.store.schema import events
 
 __all__ = ["Question", "WorkingTime"]
 
@@ -51,11 +53,11 @@ class Question:
 
     def has_calendar(self, plant: str) -> bool:
         asked = EquipmentPeriod(equipment_id=plant, start_time=self.start, end_time=self.end)
-        return self.working(plant, asked) is not None
+        return self.once(f"calendar of {plant}", lambda _: self.working(plant, asked) is not None)
 
     def bucket(self, at: float | datetime | str) -> int | None:
         """Of a time: the number of the point in a series; None outside of the period."""
-        seconds = at if isinstance(at, int | float) else epoch(at)
+        seconds = at if isinstance(at, float) else epoch(at)
         inside = self.edges[0] <= seconds < self.edges[-1]
         return bisect_right(self.edges, seconds) - 1 if inside else None
 
@@ -77,25 +79,21 @@ class Question:
         return [column >= rfc3339(self.start), column < rfc3339(self.end)]
 
     def told(
-        self,
-        kind: str,
-        decoder: msgspec.json.Decoder[T],
-        since: datetime | None = None,
-        until: datetime | None = None,
+        self, kind: str, what: type[T], since: datetime | None = None, until: datetime | None = None
     ) -> Iterator[tuple[str, datetime, T]]:
-        """(plant, time, payload) of the events of a type in [since, until), else in the period, by time.
+        """(plant, time, fact) of a kind, one of FACTS, in [since, until), else in the period, by time.
 
-        A payload that cannot be read is the exceptions desk's business, not ours.
+        Whole hours are read as they were packed; both ends, and what is not packed yet, from the events.
         """
-        column = events.c.time
-        asked = (
-            select(events.c.plant, column, events.c.data)
-            .where(events.c.type == kind, *self.here(events.c.plant))
-            .where(column >= rfc3339(since or self.start), column < rfc3339(until or self.end))
-            .order_by(column)
+        begins, ends = since or self.start, until or self.end
+        packed_from, packed_to = self.once("packed", lambda _: covered(self.connection))
+        first = max(packed_from, ceil(begins.timestamp() / HOUR) * HOUR)
+        last = min(packed_to, floor(ends.timestamp() / HOUR) * HOUR)
+        if first >= last:
+            return told_in(self.connection, kind, rfc3339(begins), rfc3339(ends), self.plants)
+        edges = [rfc3339(datetime.fromtimestamp(edge, UTC)) for edge in (first, last)]
+        return chain(
+            told_in(self.connection, kind, rfc3339(begins), edges[0], self.plants),
+            packed_in(self.connection, kind, first, last, self.plants),
+            told_in(self.connection, kind, edges[1], rfc3339(ends), self.plants),
         )
-        for plant, time, data in self.connection.execute(asked).all():
-            try:
-                yield plant, datetime.fromisoformat(time), decoder.decode(data)
-            except msgspec.DecodeError:
-                continue

@@ -13,22 +13,15 @@ from sqlalchemy import select, text
 from lineshaft.contracts.events.inventory import BALANCE_RECONCILED
 from lineshaft.core.quantity import Quantity
 from lineshaft.insight.kpis.declare import Found, Row, column, said_count, table
+from lineshaft.insight.kpis.facts import Comparison
 from lineshaft.insight.kpis.question import Question
-from lineshaft.store.schema import UNSETTLED, calls, exceptions
+from lineshaft.store.schema import EMPTY, UNSETTLED, calls, exceptions
 from lineshaft.store.statements import rows_at
 
 __all__ = ["stock_accuracy", "valuation_at_risk"]
 
 _MOST = 5_000
 _MOST_SHOWN = 100
-
-
-class _Comparison(msgspec.Struct, frozen=True):
-    site: str
-    left: str
-    right: str
-    compared: int
-    different: int
 
 
 class _Worth(msgspec.Struct, frozen=True):
@@ -39,14 +32,14 @@ class _Worth(msgspec.Struct, frozen=True):
     quantity: Quantity | None = None
 
 
-_COMPARISON, _WORTH = msgspec.json.Decoder(_Comparison), msgspec.json.Decoder(_Worth, strict=False)
+_WORTH = msgspec.json.Decoder(_Worth, strict=False)
 
 
 def stock_accuracy(question: Question) -> Found:
     """By the last comparison of each site and pair of systems."""
-    last: dict[tuple[str, str, str, str], tuple[datetime, _Comparison]] = {}
+    last: dict[tuple[str, str, str, str], tuple[datetime, Comparison]] = {}
     buckets = [[0, 0] for _ in question.edges[1:]]
-    for plant, at, said in question.told(BALANCE_RECONCILED.type, _COMPARISON):
+    for plant, at, said in question.told(BALANCE_RECONCILED.type, Comparison):
         last[plant, said.site, said.left, said.right] = (at, said)
         bucket = buckets[question.bucket(at) or 0]
         bucket[0] += said.compared
@@ -129,7 +122,7 @@ def _unposted(question: Question) -> Iterator[Any]:
     asked = (
         select(*columns)
         .where(UNSETTLED, *question.here(calls.c.plant))
-        .order_by(calls.c.created_at)
+        .order_by(calls.c.created_at + EMPTY)  # not by its index: that would walk through what is settled
         .limit(_MOST)
     )
     seen = set()
