@@ -45,7 +45,7 @@ from tests.gateway.asking import Accounts, Reply, ask
 from tests.ledger.exceptions_at_work import Bench
 
 _LIMIT_MS = 300
-_STEPS = 1_500_000
+_STEPS = 500_000
 """Of SQLite's virtual machine, of which it does some ten million a second and core."""
 _DEEP = 12
 _BIG = frozenset(

@@ -75,9 +75,11 @@ def audit_page(
     """after: `next` of the page before; plants: see audit_subjects."""
     found: list[dict[str, Any]] = []
     place, looked_at, more = after, 0, True
+    most = max(_MOST_LOOKED_AT, 2 * limit)
     rows = _newest(connection, asked, after)
-    while len(found) <= limit and (plants is None or looked_at < max(_MOST_LOOKED_AT, 2 * limit)):
-        batch = list(islice(rows, limit + 1 - len(found)))
+    while len(found) <= limit and (plants is None or looked_at < most):
+        size = max(limit + 1 - len(found), min(looked_at, most - looked_at, _MOST_BATCH))
+        batch = list(islice(rows, size))
         if not batch:
             more = False
             break

@@ -743,7 +743,7 @@ activity_marks = Table(
     Column("at", BigInteger, nullable=False),
 )
 
-# What KPIs take of the events of an hour that begins at `at`, epoch seconds: JSON list of (plant, time, fact).
+# What KPIs take of the events of an hour that begins at `at`, epoch seconds: JSON, (plant, time, fact) each.
 # form: of what they take. `activity_marks` has which hours are there, as `<form>.from` and `<form>.to`.
 told_hours = Table(
     "told_hours",

@@ -50,8 +50,8 @@ __all__ = [
 DECISION = "decision"
 
 
-class Fact(msgspec.Struct, frozen=True, omit_defaults=True):
-    pass
+class Fact(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """gc: there are hundreds of thousands, none refers to itself, and looking for that takes long."""
 
 
 class StateChange(Fact, frozen=True):

@@ -39,7 +39,7 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     blocked: Sequence[Span] = ()
 
 
-class Made(msgspec.Struct, frozen=True, kw_only=True):
+class Made(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What was produced over a span: it counts for a period by the share that lies in it.
 
     made         PQ: good, scrap and rework
@@ -53,7 +53,7 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     run_time_s: float | None = None
 
 
-class Oee(msgspec.Struct, frozen=True):
+class Oee(msgspec.Struct, frozen=True, gc=False):
     """Times in seconds, each second of `planned` in one of those below it.
 
     made_s, good_s   PRI · PQ and PRI · GQ: the time that they should have taken

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import datetime
+from heapq import nsmallest
 
 from lineshaft.contracts.events.production import (
     CONFIRMATION_POSTED,
@@ -44,7 +45,7 @@ def delayed_confirmations(question: Question) -> Found:
             answered.setdefault((plant, answer.id, answer.revision), told.timestamp())
     now, level = question.now.timestamp(), CONFIRMATION_RECORDED.sla_s
     by_plant: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0, 0.0])
-    late: list[Row] = []
+    late: list[tuple[bool, float, _Which, str, datetime]] = []
     series = [0.0] * (len(question.edges) - 1)
     for which, (order, told) in recorded.items():
         at = told.timestamp()
@@ -57,16 +58,7 @@ def delayed_confirmations(question: Question) -> Found:
         row[1 + is_open] += 1
         row[3] = max(row[3], took if is_open else 0.0)
         series[question.bucket(at) or 0] += 1
-        late.append(
-            [
-                which[0],
-                order,
-                which[1],
-                rfc3339(told),
-                took,
-                "waiting" if is_open else "answered late",
-            ]
-        )
+        late.append((not is_open, -took, which, order, told))
     open_ones = sum(row[2] for row in by_plant.values())
     oldest = max(row[3] for row in by_plant.values())
     waiting = f"; {open_ones:.0f} still waiting, the longest for {said_time(oldest)}" if open_ones else ""
@@ -85,14 +77,17 @@ def delayed_confirmations(question: Question) -> Found:
         column("took", "Late for", "s"),
         column("state", "State"),
     ]
-    late.sort(key=lambda row: (row[-1] != "waiting", -row[4]))
+    rows: list[Row] = [
+        [which[0], order, which[1], rfc3339(told), -less, "answered late" if is_answered else "waiting"]
+        for is_answered, less, which, order, told in nsmallest(_MOST_SHOWN, late)
+    ]
     return Found(
         value=float(len(late)),
         says=f"of {said_count(len(recorded), 'confirmation')}{waiting}",
         series=series,
         tables=[
             table("plants", "By plant", plants, [[plant, *row] for plant, row in sorted(by_plant.items())]),
-            table("late", "Late ones", shown, late[:_MOST_SHOWN]),
+            table("late", "Late ones", shown, rows),
         ],
         notes=[f"In time: answered by ERP within {said_time(level)}, the service level of a confirmation."],
     )
