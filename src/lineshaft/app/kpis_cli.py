@@ -40,7 +40,7 @@ def kpis(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Key figures over a period: OEE, service levels, backlog, time to resolve, and what docs/kpis.md lists.
+    """Key figures over a period, from OEE to the backlog, against their targets.
 
     Without --config and ./lineshaft.yaml it reads the data of the last scenario or demo.
     """
