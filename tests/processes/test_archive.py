@@ -161,6 +161,7 @@ async def test_documents_that_are_too_old_go_with_their_keys(house: Build) -> No
         await archive(here).sweep_all()
         await here.engine.handle(started_by("r2"))
         await here.in_state("waiting")
+        await here.in_state("completed")
         here.pass_time(3600 * 86400)
         assert (await archive(here).sweep_all(dry_run=True)).deleted == 2
         assert (await archive(here).sweep_all()).deleted == 2

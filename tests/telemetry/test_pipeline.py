@@ -481,5 +481,6 @@ def test_what_the_room_offers() -> None:
         "read_tags",
         "rebirth_request",
         "state_message",
+        "tag_facts",
     ]
     assert all(hasattr(room, name) for name in room.__all__)

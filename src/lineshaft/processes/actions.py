@@ -312,13 +312,19 @@ class Actions:
     async def approve(
         self, process_id: str, *, approved: bool, by: str, role: str, reason: str, step: str = ""
     ) -> None:
-        """Decide what it asks for. raises ConfigError when it does not ask this role for anything"""
+        """Decide what it asks for.
+
+        raises  ConfigError when it does not ask this role for anything, NotPossible when that is decided
+        """
         _, found = await self._load(process_id, "decide", _AT_REST)
         asking = [
             each
             for each in found
             if each.kind == "approval" and each.state is StepState.WAITING and (not step or each.step == step)
         ]
+        decided = [each for each in found if each.kind == "approval" and each.state is StepState.DONE]
+        if not asking and any(each.name == role and step in ("", each.step) for each in decided):
+            raise NotPossible(f"{process_id}: somebody has decided as {role} already")
         if len(asking) != 1 or asking[0].name != role:
             roles = ", ".join(f"{each.name} (step {each.step})" for each in asking) or "nobody"
             raise ConfigError(f"{process_id} does not ask {role} for a decision", hint=f"it asks {roles}")
