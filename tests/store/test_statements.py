@@ -130,7 +130,7 @@ async def test_putting_writes_only_the_columns_it_has(store: Store) -> None:
     await store.write(
         lambda connection: put(connection, workers, [{"name": "w", "epoch": 3, "expires_at": 4.5}])
     )
-    empty = {"plant": "", "seen_at": ""}
+    empty = {"plant": "", "seen_at": 0.0}
     assert await rows(store, workers) == [{"name": "w", "epoch": 3, "expires_at": 4.5} | empty]
     await store.write(lambda connection: put(connection, exceptions, [{"exception_id": "x", "cause": "a"}]))
     await store.write(lambda connection: put(connection, exceptions, [{"exception_id": "x", "owner": "b"}]))
@@ -144,7 +144,7 @@ async def test_columns_are_known_by_their_names_in_whatever_order_a_row_has_them
         {"expires_at": 2.0, "epoch": 2, "name": "b"},
     ]
     await store.write(lambda connection: put(connection, workers, given))
-    empty = {"plant": "", "seen_at": ""}
+    empty = {"plant": "", "seen_at": 0.0}
     assert await rows(store, workers) == [
         given[0] | empty,
         {"name": "b", "epoch": 2, "expires_at": 2.0} | empty,
