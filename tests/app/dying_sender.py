@@ -25,7 +25,7 @@ async def main(store_url: str, nats: str, user: str, password: str, host: str) -
     await worker.join()
     with tempfile.TemporaryDirectory() as folder:
         backbone = await Backbone.start(nats, Path(folder), user=user, password=password)
-        await Subscriptions(
+        part = Subscriptions(
             BackboneFeed(backbone, EVENTS),
             Book(store, Audit("w1", clock), clock),
             HandingOut(store, worker, clock),
@@ -33,7 +33,8 @@ async def main(store_url: str, nats: str, user: str, password: str, host: str) -
             WebhookSender(Destinations([host]), clock),
             clock,
             look_again_s=0.02,
-        ).run()
+        )
+        await asyncio.gather(worker.run(lambda *_: (), lambda _: None), part.run())
 
 
 if __name__ == "__main__":

@@ -84,12 +84,14 @@ class Running:
             secrets=self.secrets,
             look_again_s=0.02,
         )
-        self.task = asyncio.create_task(self.part.run())
+        lease = self.worker.run(lambda *_: (), lambda _: None)
+        tasks = [asyncio.create_task(lease), asyncio.create_task(self.part.run())]
         try:
             yield self
         finally:
-            self.task.cancel()
-            await asyncio.gather(self.task, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def subscribe(self, to: Endpoint, name: str = "portal", **more: Any) -> Subscription:
         self.hosts.append(to.url.removesuffix("/in"))
@@ -328,8 +330,11 @@ async def test_a_process_that_is_killed_in_the_middle(
     assert len({got.webhook_id for got in portal.taken}) == 300
 
 
-async def test_two_workers_share_and_never_send_the_same(store: Store, backbone: Backbone) -> None:
-    one, two = Running(store, backbone, worker="w1"), Running(store, backbone, worker="w2")
+async def test_two_workers_share_and_never_send_the_same(
+    store_url: str, store: Store, backbone: Backbone
+) -> None:
+    theirs = Store.open(store_url)
+    one, two = Running(store, backbone, worker="w1"), Running(theirs, backbone, worker="w2")
     async with Endpoint() as portal, Endpoint() as other:
         await one.subscribe(portal)
         await one.subscribe(other, "other")
@@ -338,6 +343,7 @@ async def test_two_workers_share_and_never_send_the_same(store: Store, backbone:
             told = await one.tell(0, 50, key="A")
             await until(lambda: len(portal.taken) == len(other.taken) == 50)
         held = {row["held_by"] for row in await rows(store, subscriptions)}
+    await theirs.close()
     assert portal.ids == other.ids == told
     assert held <= {"w1:1", "w2:1"}
 

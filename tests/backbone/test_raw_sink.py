@@ -32,10 +32,13 @@ async def read(backbone: Backbone, count: int) -> list[tuple[str, bytes]]:
     source = backbone.raw_source()
     run = asyncio.create_task(source.run(handle, {}))
     await until(lambda: len(found) >= count or run.done())
-    await source.done(places)
-    async with asyncio.timeout(60):
-        while await message_count(backbone, STREAM):  # noqa: ASYNC110 - the server's
-            await asyncio.sleep(0.01)
+
+    async def all_forgotten() -> bool:
+        """Also what was stored after its putter had given up."""
+        await source.done(dict(places))
+        return not await message_count(backbone, STREAM)
+
+    await waiting.until(all_forgotten, 60)
     run.cancel()
     await asyncio.gather(run, return_exceptions=True)
     return found

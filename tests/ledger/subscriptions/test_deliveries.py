@@ -28,7 +28,7 @@ class House:
         self.store = store
         self.clock = ManualClock()
         self.book = Book(store, Audit("w1", self.clock), self.clock)
-        self.worker = Worker(store, "w1")
+        self.worker = Worker(store, "w1", lease_s=3600)
         self.out = HandingOut(store, self.worker, self.clock)
         self.deliveries = self.of(self.worker)
 
@@ -63,8 +63,10 @@ class House:
 
 
 @pytest.fixture
-def house(store: Store) -> House:
-    return House(store)
+async def house(store: Store) -> House:
+    built = House(store)
+    await built.worker.join()
+    return built
 
 
 def ids(found: Sequence[Delivery]) -> list[str]:
@@ -108,7 +110,6 @@ async def test_one_that_waits_tells_when_it_is_due(house: House) -> None:
 
 async def test_each_is_held_by_one_living_worker(house: House, store: Store) -> None:
     other = Worker(store, "w2")
-    await house.worker.join()
     await other.join()
     await house.subscribe()
     assert [each.name for each in await house.deliveries.hold()] == ["portal"]
@@ -120,6 +121,16 @@ async def test_each_is_held_by_one_living_worker(house: House, store: Store) -> 
     assert await HandingOut(store, other, house.clock).leads()
     await house.book.change("portal", SubscriptionState.PAUSED, **WHY)
     assert await house.of(other).hold() == []
+
+
+async def test_nothing_is_due_for_one_whose_lease_is_over(house: House, store: Store) -> None:
+    to = await house.subscribe()
+    told = await house.tell("A")
+    late = Worker(store, "late", lease_s=0.0)
+    await late.join()
+    now = house.clock.now().timestamp()
+    assert await house.of(late).due(to.subscription_id, now, 10) == ([], None)
+    assert ids(await house.due(to)) == told
 
 
 async def test_what_is_over_is_kept_for_as_long_as_events(house: House) -> None:

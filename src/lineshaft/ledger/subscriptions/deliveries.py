@@ -101,7 +101,11 @@ class Deliveries:
         """What may be sent now, the oldest first; and when the next is due, None: there is none.
 
         now_s  epoch seconds
+
+        None of either while the lease of this worker is over: another may send by now.
         """
+        if not self._worker.holds:
+            return [], None
         row = deliveries.c
         earlier = deliveries.alias("earlier").c
         heads = select(row.delivery_id, row.order_key, row.event, row.attempts, row.due_at).where(
