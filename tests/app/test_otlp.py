@@ -115,7 +115,7 @@ def test_a_collector_that_is_away_is_told_once_and_so_is_its_return(monkeypatch:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.1")
 
     def more_until(export: OtlpExport, outcome: str, count: int) -> None:
-        """On a busy machine one may be late and dropped although the collector takes it: the next one goes."""
+        """A busy machine may be late for one that the collector takes, and drops it: the next one goes."""
         until = time.monotonic() + PATIENCE_S
         while (before := outcomes(export))[outcome] < count:
             with span("one more"):
