@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -41,6 +41,7 @@ from lineshaft.backbone import Backbone, DeadLetter, RawAgain, event_subject
 from lineshaft.calls import Door, apply_pauses, follow_pauses
 from lineshaft.console import SYSTEMS, VALUES, Changes, PlantView
 from lineshaft.contracts.catalogue import EVENTS
+from lineshaft.contracts.events.inventory import BALANCE_RECONCILED
 from lineshaft.core.clock import SystemClock
 from lineshaft.core.errors import ConfigError
 from lineshaft.core.ports import Health, HealthState
@@ -58,7 +59,12 @@ from lineshaft.store import Outbox, Store, Worker
 __all__ = ["Node", "NodeAddress", "take_data_dir"]
 
 _LOG = structlog.get_logger(__name__)
-_CONSUMED = (EventClass.OPERATIONAL, EventClass.TRANSACTIONAL)
+# What goes into the event log: everything, or of these types what key figures are counted from.
+_LOGGED: Mapping[EventClass, Sequence[str]] = {
+    EventClass.OPERATIONAL: (),
+    EventClass.TRANSACTIONAL: (),
+    EventClass.ANALYTICAL: (BALANCE_RECONCILED.type,),
+}
 
 
 def take_data_dir(data_dir: Path) -> FileLock:
@@ -381,17 +387,20 @@ class Node:
             await desk.report([record])
 
         runs = []
-        for eventclass in _CONSUMED:
+        for eventclass, logged in _LOGGED.items():
             stream = f"LS_{eventclass.upper()}"
-            subjects = [
-                event_subject(eventclass, self._plant.settings.plant, kind)
-                for kind in sorted(engine.event_types)
-                if EVENTS[kind].eventclass is eventclass
-            ]
             runs.append(
                 backbone.consumer(
-                    stream, "ledger", owner="integration", handle_batch=record, on_dead_letter=bury
+                    stream,
+                    "ledger",
+                    owner="integration",
+                    handle_batch=record,
+                    filter_subjects=self._subjects(logged),
+                    on_dead_letter=bury,
                 ).run()
+            )
+            subjects = self._subjects(
+                kind for kind in sorted(engine.event_types) if EVENTS[kind].eventclass is eventclass
             )
             if subjects:
                 runs.append(
@@ -405,6 +414,10 @@ class Node:
                     ).run()
                 )
         return runs
+
+    def _subjects(self, kinds: Iterable[str]) -> list[str]:
+        plant = self._plant.settings.plant
+        return [event_subject(EVENTS[kind].eventclass, plant, kind) for kind in kinds]
 
     def _announce(self, address: NodeAddress) -> None:
         target = self._plant.data_dir / "node.json"

@@ -161,6 +161,17 @@ def test_from_the_access_file_to_a_webhook(plant: HttpNode, endpoint: Endpoint) 
     assert curl(plant, key, "/api/events", data=balance, kind=cloudevent).status == 202
     assert soon(lambda: curl(plant, portal, "/api/v1/stock/WATER-05").json.get("items"))
 
+    compared = {
+        "left": "erp",
+        "right": "wms",
+        "as_of": "2026-03-02T06:00:00Z",
+        "compared": 200,
+        "different": 5,
+    }
+    counted = event("inventory.balance.reconciled.v1", "e-4", {"site": "leipzig"} | compared)
+    assert curl(plant, key, "/api/events", data=counted, kind=cloudevent).status == 202
+    assert soon(lambda: plant.told("kpis", "--kpi", "stock_accuracy")["figures"][0]["value"]) == 0.975
+
     refused = curl(
         plant,
         plant.keys["mes"],
