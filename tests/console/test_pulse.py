@@ -65,6 +65,11 @@ async def watching(console: Console, since: str = "") -> AsyncIterator[Stream]:
         yield Stream(answer)
 
 
+async def test_its_head_alone_begins_nothing(console: Console) -> None:
+    async with console.http.head("/events-stream") as answer:
+        assert (answer.status, answer.content_type) == (200, "text/event-stream")
+
+
 async def test_a_write_reaches_the_browser_as_the_topics_that_changed(console: Console, store: Store) -> None:
     async with watching(console) as stream:
         assert (await stream.next())[0] == "beat"

@@ -48,6 +48,11 @@ class ChangeStream(StreamingResponse):
         super().__init__(self._messages(version), headers={**headers, "X-Accel-Buffering": "no"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "HEAD":
+            start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+            await send(start)
+            await send({"type": "http.response.body", "body": b""})
+            return
         async with self._pulse.attend():
             await super().__call__(scope, receive, send)
 

@@ -169,6 +169,17 @@ async def test_from_now_on_and_then_from_where_it_stopped(served: Served) -> Non
         assert len(await reader.messages(3)) == 3
 
 
+async def test_its_head_alone_begins_nothing(served: Served) -> None:
+    sent = {"Authorization": "Bearer historian"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.head(f"{served.url}/api/v1/events", headers=sent) as answer,
+    ):
+        assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-store")
+    assert not served.events._open
+    assert served.feed.readers == 0
+
+
 async def test_only_what_was_asked_for_and_may_be_seen(served: Served) -> None:
     async with served.reading(f"?type={threshold_event().type}&subject=FILLER-2") as reader:
         await reader.messages(1)
