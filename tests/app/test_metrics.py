@@ -52,6 +52,22 @@ class Scripted:
         return end
 
 
+def test_what_is_not_to_be_missed_begins_at_zero() -> None:
+    told = metrics()
+    told.expect({"books.post": "books"}, ["corrective_maintenance"])
+    assert values(told, "lineshaft_calls_total") == {
+        ("books.post", outcome, "books"): 0 for outcome in ("rejected", "unknown", "failed")
+    }
+    assert values(told, "lineshaft_processes_ended_total")["corrective_maintenance", "parked"] == 0
+    assert values(told, "lineshaft_webhook_attempts_total") == {
+        ("delivered",): 0,
+        ("waiting",): 0,
+        ("failed",): 0,
+    }
+    told.called("books", "books.post", "unknown", 1.0)
+    assert values(told, "lineshaft_calls_total")["books.post", "unknown", "books"] == 1
+
+
 async def test_calls_are_counted_by_what_came_of_them() -> None:
     told = metrics()
     ends: list[tuple[Outcome | LineshaftError, str]] = [

@@ -78,6 +78,8 @@ class Sampler:
         self._seen_up_to = until
         self.opened.update(found.opened)
         self.closed.update(found.closed)
+        for desk in {*found.exceptions, *found.opened}:
+            self.closed[desk] += 0  # so that it can be seen that none was closed
         self.last = Sample(
             at=now.timestamp(),
             gauges=found,

@@ -17,7 +17,9 @@ from lineshaft.contracts.event import EventContract
 from lineshaft.core.clock import Clock
 from lineshaft.core.errors import BusinessFault, ContractViolation, LineshaftError, OutcomeUnknown
 from lineshaft.core.ports import CallPort
+from lineshaft.core.subscriptions import DeliveryState
 from lineshaft.core.values import Command, Event, Outcome
+from lineshaft.processes.records import ProcessState
 
 __all__ = ["MeteredCalls", "Metrics"]
 
@@ -64,6 +66,10 @@ class _Timed:
         self._known: dict[
             tuple[str, ...], tuple[Counter, Histogram]
         ] = {}  # finding them costs more than adding
+
+    def expect(self, labels: tuple[str, ...]) -> None:
+        """Begin at zero: of a series that was not there before, Prometheus tells no increase."""
+        self._counter.labels(*labels)
 
     def add(self, labels: tuple[str, ...], took_s: float) -> None:
         found = self._known.get(labels)
@@ -159,6 +165,18 @@ class Metrics(Collector):
             buckets=_STALL_S,
             registry=registry,
         )
+
+    def expect(self, operations: Mapping[str, str], processes: Iterable[str]) -> None:
+        """What alerts must not miss. operations: with the systems that serve them"""
+        for operation, system in operations.items():
+            for outcome in ("rejected", "unknown", "failed"):
+                self._calls.expect((system, operation, outcome))
+        for process in processes:
+            self._started.labels(process)
+            for state in (ProcessState.COMPLETED, ProcessState.PARKED):
+                self._ended.expect((process, state))
+        for outcome in (DeliveryState.DELIVERED, DeliveryState.WAITING, DeliveryState.FAILED):
+            self._webhooks.labels(outcome)
 
     def collect(self) -> Iterable[Metric]:
         """May be called in any thread."""

@@ -80,10 +80,11 @@ class Observability:
             )
         )
         store.on_commit(self.metrics.committed)
+        self._served_by = {name: system.name for system in plant.systems for name in system.operations}
+        self.metrics.expect(self._served_by, [process.name for process in plant.processes])
 
     def metered(self, door: CallPort) -> CallPort:
-        systems = {name: system.name for system in self._plant.systems for name in system.operations}
-        return MeteredCalls(door, systems, self.metrics)
+        return MeteredCalls(door, self._served_by, self.metrics)
 
     def routes(self) -> list[ApiRoute]:
         return [*health_routes(self.readiness), metrics_route(self.metrics)]
