@@ -37,12 +37,16 @@ bench: setup ## Measure processes and calls on this machine
 # Half of the time on each database. A run that fails is played again with its seed: SOAK_SEED=…
 SOAK_SECONDS ?= 1800
 SOAK_SEED ?= $(shell date +%s)
+# Times the usual number, and others each time, of what properties are tried with.
+SOAK_EXAMPLES ?= 20
 
-soak: setup ## Disturb scenario S2 on both databases for 30 minutes, or SOAK_SECONDS, and a day of telemetry
+soak: setup ## Disturb scenario S2 on both databases for 30 minutes, or SOAK_SECONDS; a day of telemetry; properties
 	@for db in sqlite postgres; do \
 	  $(BIN)/lineshaft chaos --seconds $$(($(SOAK_SECONDS) / 2)) --seed $(SOAK_SEED) --db $$db || exit 1; \
 	done
 	SOAK_HOURS=24 SOAK_SEED=$(SOAK_SEED) $(BIN)/pytest tests/app/test_telemetry_child.py
+	SOAK_POSTGRES=1 $(BIN)/pytest -s tests/console/test_big_postgres.py
+	LINESHAFT_EXAMPLES=$(SOAK_EXAMPLES) $(BIN)/python -m pytest -n 2 -m hypothesis --timeout 3600
 
 screenshots: setup ## Take docs/screens anew from a plant that plays S2; needs a Chromium
 	@$(BIN)/python -m estate.screens docs/screens

@@ -23,19 +23,22 @@ _LATER_NAME = re.compile(r"_\d+$")  # of a table that a statement names more tha
 
 
 class Asked(msgspec.Struct, frozen=True):
+    """parameters: by place, or by name"""
+
     statement: str
-    parameters: tuple[Any, ...]
+    parameters: Any
 
 
 class Watch:
-    """Of an open SQLite store. asked: what was asked since `during` began; steps: of its virtual machine."""
+    """Of an open store. asked: what was asked since `during` began; steps: of SQLite's virtual machine."""
 
     def __init__(self, store: Store) -> None:
         self.asked: list[Asked] = []
         self.steps = 0
         self._lock = threading.Lock()
         engine = store._engine
-        event.listen(engine, "connect", self._connected)
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", self._connected)
         event.listen(engine, "before_cursor_execute", self._noted)
         engine.dispose()  # connections from before count nothing
 
@@ -54,7 +57,7 @@ class Watch:
         return 0
 
     def _noted(self, _: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
-        if isinstance(parameters, tuple):
+        if isinstance(parameters, tuple | dict):
             self.asked.append(Asked(statement, parameters))
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lineshaft.core.errors import ContractViolation
-from lineshaft.core.quantity import UNITS, Quantity, convert, convert_float
+from lineshaft.core.quantity import UNITS, Quantity, convert
 
 
 def quantity(value: str | Decimal, unit: str) -> Quantity:
@@ -38,7 +38,6 @@ def test_known_conversions(value: str, unit: str, other: str, expected: str) -> 
     converted = convert(quantity(value, unit), other)
     assert converted.unit == other
     assert abs(converted.value - Decimal(expected)) < Decimal("1e-9")
-    assert convert_float(float(value), unit, other) == pytest.approx(float(expected), abs=1e-9)
 
 
 def test_what_has_an_exact_answer_gets_it() -> None:
@@ -57,8 +56,6 @@ def test_one_unit_to_itself_is_left_alone() -> None:
 def test_dimensions_do_not_mix(unit: str, other: str) -> None:
     with pytest.raises(ContractViolation, match="cannot become"):
         convert(quantity("1", unit), other)
-    with pytest.raises(ContractViolation):
-        convert_float(1.0, unit, other)
 
 
 @pytest.mark.parametrize(("unit", "other"), [("XXX", "KGM"), ("KGM", "XXX")])
@@ -85,12 +82,6 @@ def test_order_is_kept(pair: tuple[str, str], lower: Decimal, upper: Decimal) ->
     lower, upper = sorted((lower, upper))
     one, other = pair
     assert convert(quantity(lower, one), other).value <= convert(quantity(upper, one), other).value
-
-
-@given(st.sampled_from(PAIRS), st.floats(-1e9, 1e9))
-def test_floats_follow_the_decimals(pair: tuple[str, str], value: float) -> None:
-    exact = convert(quantity(Decimal(value), pair[0]), pair[1]).value
-    assert convert_float(value, *pair) == pytest.approx(float(exact), rel=1e-9, abs=1e-9)
 
 
 @given(DECIMALS)

@@ -39,7 +39,11 @@ async def test_a_row_has_its_columns_by_plain_names(store: Store) -> None:
     def question(connection: Connection) -> dict[str, Any]:
         return plain(connection.execute(select(telemetry_state)).one())
 
+    def in_binary(connection: Connection) -> list[Any]:
+        return list(connection.execute(select(telemetry_state).execution_options(in_binary=True)))
+
     found = await store.read(question)
+    assert await store.read(in_binary) == [("n", b"v")]
     assert {type(name) for name in found} == {str}
     assert converter(Named)(found) == Named("n", b"v")
 

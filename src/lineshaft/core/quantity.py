@@ -10,7 +10,7 @@ import msgspec
 from lineshaft.core.errors import ContractViolation
 from lineshaft.core.values import Value
 
-__all__ = ["UNITS", "Quantity", "Unit", "convert", "convert_float"]
+__all__ = ["UNITS", "Quantity", "Unit", "convert"]
 
 # code: (dimension, factor to the base unit, offset added after the factor); source: UNECE Rec 20 rev 17
 UNITS: dict[str, tuple[str, Decimal, Decimal]] = {
@@ -71,14 +71,6 @@ def convert(quantity: Quantity, unit: str) -> Quantity:
     # divided last: 30 MIN are 0.5 HUR, not 0.5000000000000000000000000001
     value = (quantity.value * source[0] + source[1] - target[1]) / target[0]
     return Quantity(value=value, unit=unit)
-
-
-def convert_float(value: float, source: str, target: str) -> float:
-    """Telemetry's form of convert: binary floats, same rules."""
-    if source == target:
-        return value
-    (factor, offset), (to_factor, to_offset) = _linear(source, target)
-    return value * float(factor / to_factor) + float((offset - to_offset) / to_factor)
 
 
 def _linear(source: str, target: str) -> tuple[tuple[Decimal, Decimal], tuple[Decimal, Decimal]]:

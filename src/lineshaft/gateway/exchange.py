@@ -11,7 +11,7 @@ from starlette.types import Scope
 from lineshaft.core.access import Caller
 from lineshaft.core.clock import Clock, rfc3339
 from lineshaft.core.ids import new_ordered_id
-from lineshaft.core.requests import RequestClaim, RequestNote
+from lineshaft.core.requests import RequestNote
 from lineshaft.gateway.checking import RouteChecks
 from lineshaft.gateway.negotiation import retiring_headers
 from lineshaft.gateway.policies import ANYBODY
@@ -56,7 +56,6 @@ class Exchange:
 
     __slots__ = (
         "caller",
-        "claim",
         "correlation_id",
         "headers",
         "limits",
@@ -85,7 +84,6 @@ class Exchange:
         self.policy = ANYBODY
         self.served: Served | None = None
         self.limits: tuple[Pair, ...] = ()
-        self.claim: RequestClaim | None = None
         self.version = ""
         self.traceparent = ""
         self.noted = False

@@ -6,15 +6,13 @@ nodes do it, or when one dies in the middle.
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import Any
 
-import structlog
 from sqlalchemy import Connection, delete, func, select
 
 from lineshaft.core.clock import Clock
-from lineshaft.core.errors import TransientFault
+from lineshaft.insight.keeping_up import OVERLAP_S, keep_up
 from lineshaft.insight.rollups_count import counted, first_time
 from lineshaft.insight.service_levels import ServiceLevels
 from lineshaft.store import Store
@@ -23,12 +21,7 @@ from lineshaft.store.statements import insert_all, put
 
 __all__ = ["HOUR", "MINUTE", "Rollups", "marks"]
 
-_LOG = structlog.get_logger(__name__)
 MINUTE, HOUR = 60, 3600
-_EVERY_S = 5.0
-_SHARE = 20  # of the time at most: a flood of events makes it slower, not the node
-_BACK_SHARE = 4
-_OVERLAP_S = 90  # what was stamped before is committed by then
 _AT_ONCE = 1_000
 _KEEP_MINUTES_S = 2 * 86_400
 _KEEP_HOURS_S = 400 * 86_400
@@ -44,18 +37,8 @@ class Rollups:
         self._marked = 0
 
     async def run(self) -> None:
-        """Until cancelled. First the present, then what is older, an hour at a time."""
-        while True:
-            started = self._clock.monotonic()
-            is_behind = False
-            try:
-                is_behind = not await self.look() or await self.look_back()
-                await self.fold()
-            except TransientFault as fault:
-                _LOG.warning("rollups.waiting", reason=str(fault))
-            took = self._clock.monotonic() - started
-            rest_s = took * _BACK_SHARE if is_behind else max(_EVERY_S, took * _SHARE)
-            await asyncio.sleep(min(rest_s, _OVERLAP_S))
+        """Until cancelled."""
+        await keep_up(self, self.fold, self._clock, "rollups.waiting")
 
     async def look(self) -> bool:
         """Count the minutes since the last look, and those just before; at most an hour. True when up to now.
@@ -64,7 +47,7 @@ class Rollups:
         """
         now = int(self._clock.now().timestamp())
         known = (await self._store.read(marks)).get("to")
-        begins = _floor((now if known is None else min(known, now)) - _OVERLAP_S, MINUTE)
+        begins = _floor((now if known is None else min(known, now)) - OVERLAP_S, MINUTE)
         ends = min(_floor(now, MINUTE) + MINUTE, begins + HOUR)
         await self._count(begins, ends)
         is_all = ends > now

@@ -17,7 +17,6 @@ from sqlalchemy import Column, Connection, and_, func, or_, select
 from lineshaft.ledger.audit_subjects import own_rows
 from lineshaft.ledger.trace_search import Plants
 from lineshaft.store import Store
-from lineshaft.store.rows import plain
 from lineshaft.store.schema import audit
 
 __all__ = [
@@ -35,6 +34,7 @@ _BATCH, _MOST_BATCH = 51, 2_000
 _MOST_LOOKED_AT = 5_000
 _MOST_KNOWN = 200
 _LONGEST_SEQ = 19
+_COLUMNS = [column.name for column in audit.c]
 
 
 class AuditQuestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +130,7 @@ def _ranged(
     while True:
         batch = connection.execute(ordered.where(*where, *_before(after)).limit(size)).all()
         for row in batch:
-            yield plain(row)
+            yield dict(zip(_COLUMNS, row, strict=True))
         if len(batch) < size:
             return
         size = min(4 * size, _MOST_BATCH)

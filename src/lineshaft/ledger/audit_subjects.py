@@ -8,18 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from lineshaft.ledger.trace_search import Plants
 from lineshaft.store.process_documents import unpacked
 from lineshaft.store.schema import archived_processes, calls, exceptions, processes
+from lineshaft.store.statements import rows_at
 
 __all__ = ["own_rows"]
 
 _TABLES = {
-    "call": (calls, calls.c.call_id),
-    "process": (processes, processes.c.process_id),
-    "exception": (exceptions, exceptions.c.exception_id),
+    "call": (calls, "call_id"),
+    "process": (processes, "process_id"),
+    "exception": (exceptions, "exception_id"),
 }
 
 
@@ -28,20 +29,25 @@ def own_rows(connection: Connection, rows: Sequence[dict[str, Any]], plants: Pla
     if plants is None:
         return list(rows)
     own: set[tuple[str, str]] = set()
+    kinds = [_kind(row) for row in rows]
+    ended: set[str] = set()
     for kind, (table, key) in _TABLES.items():
-        asked = {row["subject"] for row in rows if _kind(row) == kind}
-        if asked:
-            found = select(key).where(key.in_(asked), table.c.plant.in_(sorted(plants)))
-            own |= {(kind, subject) for subject in connection.execute(found).scalars()}
-    ended = {row["subject"] for row in rows if _kind(row) == "process"} - {subject for _, subject in own}
-    if ended:
-        kept = archived_processes.c
-        for row in connection.execute(
-            select(kept.process_id, kept.document).where(kept.process_id.in_(ended))
-        ):
-            if unpacked(row.document).process["plant"] in plants:
-                own.add(("process", row.process_id))
-    return [row for row in rows if _kind(row) not in _TABLES or (_kind(row), row["subject"]) in own]
+        about = {row["subject"] for row, its in zip(rows, kinds, strict=True) if its == kind}
+        found = rows_at(connection, table, [{key: each} for each in about], columns=(key, "plant"))
+        own |= {(kind, subject) for subject, plant in found if plant in plants}
+        if kind == "process":
+            ended = about - {subject for subject, _ in found}
+    keys = [{"process_id": each} for each in ended]
+    for subject, document in rows_at(
+        connection, archived_processes, keys, columns=("process_id", "document")
+    ):
+        if unpacked(document).process["plant"] in plants:
+            own.add(("process", subject))
+    return [
+        row
+        for row, kind in zip(rows, kinds, strict=True)
+        if kind not in _TABLES or (kind, row["subject"]) in own
+    ]
 
 
 def _kind(row: dict[str, Any]) -> str:

@@ -24,12 +24,6 @@ class Reads:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def recent_events(self, limit: int = 50) -> list[dict[str, Any]]:
-        return await self._rows(select(events).order_by(events.c.recorded_at.desc()).limit(limit))
-
-    async def recent_calls(self, limit: int = 50) -> list[dict[str, Any]]:
-        return await self._rows(select(calls).order_by(calls.c.created_at.desc()).limit(limit))
-
     async def recent_processes(self, limit: int = 50) -> list[dict[str, Any]]:
         """With `waiting_for`, the event type and key that an instance waits for, empty for none."""
 

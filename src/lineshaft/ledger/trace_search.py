@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import (
@@ -10,8 +10,10 @@ from sqlalchemy import (
     CompoundSelect,
     Connection,
     Select,
+    Subquery,
     and_,
     exists,
+    func,
     literal,
     or_,
     select,
@@ -66,7 +68,7 @@ def stories_with(connection: Connection, key: str, plants: Plants = None) -> lis
     return list(dict.fromkeys(found))
 
 
-def _mentioned(key: str, kind: str) -> Select[Any]:
+def _mentioned(key: str | ColumnElement[str], kind: str) -> Select[Any]:
     return select(business_keys.c.ref).where(business_keys.c.key == key, business_keys.c.kind == kind)
 
 
@@ -166,40 +168,33 @@ def _of_exceptions(connection: Connection, key: str, plants: Plants) -> list[str
 
 
 def keys_like(connection: Connection, begins: str, plants: Plants = None, most: int = 10) -> list[str]:
-    """Business keys that begin with this, in the database's own order. Each costs a look into the index, also
-    where thousands of rows mention it; a text of one letter finds none."""
+    """Business keys that begin with this, in the database's own order, among the next few dozen. Each costs a
+    look into the index, also where thousands of rows mention it; a text of one letter finds none."""
     if len(begins) < _SHORTEST:
         return []
-    found: list[str] = []
-    for key in _keys_from(connection, begins):
-        if plants is None or _is_told(connection, key, plants):
-            found.append(key)
-        if len(found) == most:
-            break
-    return found
+    following = _keys_from(begins)
+    question = select(following.c.key)
+    if plants is not None:
+        question = question.where(_is_told(following, plants))
+    # a database that sorts as a language does may have others in between
+    found = [key for key in connection.execute(question).scalars() if key.startswith(begins)]
+    return found[:most]
 
 
-def _keys_from(connection: Connection, begins: str) -> Iterator[str]:
-    """A database that sorts as a language does may have others in between."""
+def _keys_from(begins: str) -> Subquery:
     index = business_keys.c.key
-    where = index >= begins
-    for _ in range(_MOST_KEYS_SEEN):
-        key = connection.execute(select(index).where(where).order_by(index).limit(1)).scalar()
-        if key is None or key[: len(begins)].lower() > begins.lower():
-            return
-        if key.startswith(begins):
-            yield key
-        where = index > key
+    first = select(func.min(index).label("key")).where(index >= begins).cte("following", recursive=True)
+    one_more = select(func.min(index)).where(index > first.c.key).scalar_subquery()
+    keys = first.union_all(select(one_more).where(first.c.key.is_not(None)))
+    return select(keys.c.key).where(keys.c.key.is_not(None)).limit(_MOST_KEYS_SEEN).subquery()
 
 
-def _is_told(connection: Connection, key: str, plants: Collection[str]) -> bool:
-    """By a row of these plants, among the first few of each kind."""
+def _is_told(keys: Subquery, plants: Collection[str]) -> ColumnElement[bool]:
+    """That a row of these plants mentions it, among the first few of each kind."""
     kinds = (("event", events, "event_id"), ("call", calls, "call_id"), ("process", processes, "process_id"))
-    told = [
-        exists().where(
-            table.c[id].in_(_mentioned(key, kind).limit(_MOST_REFS).subquery().select()),
-            of_plants(table.c.plant, plants),
-        )
-        for kind, table, id in kinds
-    ]
-    return bool(connection.execute(select(or_(*told))).scalar())
+    told = []
+    for kind, table, id in kinds:
+        mentioned = _mentioned(keys.c.key, kind).limit(_MOST_REFS).correlate(keys)
+        is_own = of_plants(table.c.plant, plants)
+        told.append(exists().where(table.c[id].in_(mentioned), is_own).correlate(keys))
+    return or_(*told)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, BindParameter, bindparam, func, select
 
 from lineshaft.insight.kpis.question import Question
 from lineshaft.insight.rollups import HOUR, MINUTE
@@ -50,7 +50,7 @@ def sums(
         )
         .where(activity.c.span.in_((MINUTE, HOUR)), of_plants(question.plants))
         .where(activity.c.domain.in_(domains), activity.c.subject.in_(names))
-        .where(activity.c.at >= start, activity.c.at < int(question.end.timestamp()))
+        .where(activity.c.at >= _told(start), activity.c.at < _told(int(question.end.timestamp())))
         .where(activity.c.kind == kind)
         .group_by(activity.c.subject, activity.c.outcome, hour)
     )
@@ -67,6 +67,12 @@ def sums(
         )
         for row in question.connection.execute(asked)
     ]
+
+
+def _told(at: int) -> BindParameter[int]:
+    """Written into the statement: once it has been asked a few times with times as parameters, PostgreSQL
+    plans for any time, which is to go through all that happened in it."""
+    return bindparam(None, at, BigInteger, literal_execute=True)
 
 
 def added(some: Sequence[Sum]) -> tuple[int, int, list[int]]:

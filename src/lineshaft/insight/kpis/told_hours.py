@@ -6,18 +6,16 @@ counts as if it had come in time. Packing is the same whoever does it, and howev
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from typing import Any
 
 import msgspec
-import structlog
 from sqlalchemy import Connection, delete, select
 
 from lineshaft.core.clock import Clock, rfc3339
-from lineshaft.core.errors import TransientFault
+from lineshaft.insight.keeping_up import OVERLAP_S, keep_up
 from lineshaft.insight.kpis.facts import FACTS, FORM
 from lineshaft.insight.kpis.told import Told, moments, newest, told_in
 from lineshaft.store import Store
@@ -26,12 +24,7 @@ from lineshaft.store.statements import put
 
 __all__ = ["HOUR", "ToldHours", "covered", "pack", "packed_in", "replace"]
 
-_LOG = structlog.get_logger(__name__)
 HOUR = 3600
-_EVERY_S = 5.0
-_SHARE = 20  # of the time at most
-_BACK_SHARE = 4
-_OVERLAP_S = 90  # what was stamped before is committed by then
 _AT_ONCE = 8
 _Hour = tuple[str, int]
 """(kind, its begin in epoch seconds)"""
@@ -47,18 +40,8 @@ class ToldHours:
         self._written: dict[_Hour, bytes] = {}
 
     async def run(self) -> None:
-        """Until cancelled. First what is new, then what is older, an hour at a time."""
-        while True:
-            started = self._clock.monotonic()
-            is_behind = False
-            try:
-                is_behind = not await self.look() or await self.look_back()
-                await self.forget()
-            except TransientFault as fault:
-                _LOG.warning("told_hours.waiting", reason=str(fault))
-            took = self._clock.monotonic() - started
-            rest_s = took * _BACK_SHARE if is_behind else max(_EVERY_S, took * _SHARE)
-            await asyncio.sleep(min(rest_s, _OVERLAP_S))
+        """Until cancelled."""
+        await keep_up(self, self.forget, self._clock, "told_hours.waiting")
 
     async def look(self) -> bool:
         """Pack the hour that is over, and those of which more was recorded since; True when up to now.
@@ -71,15 +54,15 @@ class ToldHours:
             running = _floor(now)
             await self._store.write(partial(_mark, marks={"from": running, "to": running, "seen": now}))
             return True
-        begins = min(known["seen"], now) - _OVERLAP_S
-        ends = min(now + 1, begins + _OVERLAP_S + HOUR)
+        begins = min(known["seen"], now) - OVERLAP_S
+        ends = min(now + 1, begins + OVERLAP_S + HOUR)
         due = await self._store.read(partial(_late, recorded=(begins, ends), known=known))
         is_over = known["to"] + HOUR <= now
         if is_over:
             due += [(kind, known["to"]) for kind in FACTS]
         await self._pack(due)
         upto = known["to"] + HOUR if is_over else known["to"]
-        if upto != known["to"] or ends - known["seen"] >= _OVERLAP_S / 3:
+        if upto != known["to"] or ends - known["seen"] >= OVERLAP_S / 3:
             await self._store.write(partial(_mark, marks={"to": upto, "seen": ends}))
         return ends > now and upto + HOUR > now
 
@@ -133,6 +116,7 @@ def packed_in(
         select(table.doc)
         .where(table.form == FORM, table.kind == kind, table.at >= begins, table.at < ends)
         .order_by(table.at)
+        .execution_options(in_binary=True)
     )
     every, one = _decoder(kind), _one(kind)
     for doc in connection.execute(asked).scalars().all():
