@@ -32,10 +32,11 @@ ACCESS: Mapping[str, Any] = {
             "plants": [PLANT],
         },
         "ada": {"kind": "person", "title": "Ada Admin", "roles": ["administrator"], "plants": "*"},
+        "nora": {"kind": "person", "title": "Nora Elsewhere", "roles": ["operator"], "plants": ["jena"]},
         "lab": {"roles": ["engineer"], "plants": [PLANT], "system": "qms", "limits": _FREE},
     },
 }
-"""One who looks, one who decides, one who may do everything, and the laboratory."""
+"""One who looks, one who decides, one who may do everything, one of another plant, and the laboratory."""
 
 
 async def give_credentials(settings_path: Path, accounts: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

@@ -31,6 +31,7 @@ roles: {terminal: {may: ["publish:production.*"]}}
 accounts:
   mes: {title: MES, roles: [viewer, terminal], plants: [leipzig]}
   jo: {kind: person, roles: [administrator], plants: "*"}
+  far: {roles: [viewer], plants: [porto, jena]}
 """
 Run = Callable[..., Any]
 
@@ -117,6 +118,8 @@ def test_what_a_route_needs_is_known_without_a_node(run: Run) -> None:
     assert check("post /api/exceptions/x/fix?plant=x", "jo", 0)["granted_by"] == ["administrator: *:*"]
     assert check("POST /api/exceptions/x/fix", "mes", 1)["permission"] == "decide:exceptions"
     assert check("GET /health", "mes", 0)["permission"] == PUBLIC
+    assert check("GET /api/processes", "far", 0)["plant"] == "jena", "the first of its own"
+    assert check("GET /api/systems", "far", 1)["plant"] == "leipzig"
     with pytest.raises(ConfigError, match="does not serve 'GET /api/nothing'"):
         check("GET /api/nothing", "mes", 1)
     with pytest.raises(ConfigError, match="check one thing"):
@@ -165,6 +168,7 @@ def test_accounts_are_those_of_the_file(run: Run) -> None:
     assert [(row["account"], row["plants"]) for row in run("accounts")] == [
         ("mes", ["leipzig"]),
         ("jo", ["*"]),
+        ("far", ["porto", "jena"]),
     ]
     with pytest.raises(ConfigError, match="has no account 'mess'"):
         run("keys", "create", "mess")

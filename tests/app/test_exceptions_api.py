@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
 from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -16,6 +19,7 @@ from tests.gateway.asking import Accounts, Reply, ask
 from tests.ledger.exceptions_at_work import Bench, dead_event, reading
 from tests.rows import rows
 
+ZONE = ZoneInfo("Europe/Berlin")
 PEOPLE = {"anna": "Anna Berg", "ben": ""}
 
 
@@ -48,8 +52,65 @@ async def desk(store: Store) -> Desk:
         Caller(name=f"user:{name}", account=name, permissions=may, plants=frozenset(plants))
         for name, plants in (("at_nsp", {"NSP"}), ("anywhere", {ALL}))
     ]
-    gateway = make_gateway(exception_routes(bench.work, lambda: PEOPLE), Accounts(*callers), plant="NSP")
+    routes = exception_routes(bench.work, lambda: PEOPLE, zone=ZONE)
+    gateway = make_gateway(routes, Accounts(*callers), plant="NSP")
     return Desk(bench, gateway)
+
+
+async def test_who_corrects_what_was_changed_meanwhile_is_told_who_did_it_and_when(desk: Desk) -> None:
+    (one,) = [row["exception_id"] for row in (await desk.ask("at_nsp", "?kind=contract_violation")).json]
+    fix: dict[str, Any] = {"set": ["unit=BAR"], "reason": "r", "seen": 0}
+    assert (await desk.ask("at_nsp", f"/{one}/fix", fix)).json["decisions"] == 1
+    late = await desk.ask("anywhere", f"/{one}/fix", fix)
+    assert (late.status, late.code, late.json["changed_by"]) == (409, "changed_meanwhile", "user:at_nsp")
+    shown = (await desk.ask("anywhere", f"/{one}")).json
+    assert (late.json["changed_at"], shown["decisions"]) == (shown["history"][0]["at"], 1)
+    assert "was fixed by user:at_nsp at " in late.json["detail"]
+    assert (await desk.ask("anywhere", f"/{one}/fix", fix | {"seen": 1})).json["revision"] == 2
+    assert (await desk.ask("anywhere", f"/{one}/fix", {"set": ["unit=BAR"], "reason": "r"})).json[
+        "revision"
+    ] == 3
+    assert (await desk.ask("anywhere", f"/{one}/fix", fix | {"seen": -1})).status == 422
+
+
+async def test_times_are_taken_with_any_offset_and_as_days_of_the_plant(store: Store) -> None:
+    bench = Bench(store)
+    await bench.desk.report([reading()])
+    (kept,) = await rows(store, exceptions)
+    at = datetime.fromisoformat(kept["last_at"])
+    berlin, rio = at.astimezone(ZONE), at.astimezone(timezone(timedelta(hours=-3)))
+    day, later = at.date(), timedelta(microseconds=1)
+    gateway = make_gateway(exception_routes(bench.work, zone=ZONE), None, plant="NSP")
+
+    async def count(**asked: object) -> int:
+        return len((await ask(gateway, "GET", f"/api/exceptions?{urlencode(asked)}")).json)
+
+    assert await count(since=berlin.isoformat()) == await count(until=(rio + later).isoformat()) == 1
+    assert await count(since=(berlin + later).isoformat()) == await count(until=rio.isoformat()) == 0
+    assert await count(since=day, until=day) == 1
+    assert await count(since=day + timedelta(days=1)) == await count(until=day - timedelta(days=1)) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("since", "yesterday"),
+        ("until", "2026-11-21T10:00:00"),
+        ("since", "2026-11-21T10:00:00+01:00"),  # of which an address makes a space
+        ("until", "9999-12-31"),
+    ],
+)
+async def test_a_time_that_is_none_is_told_with_the_next_step(desk: Desk, name: str, given: str) -> None:
+    for answer in (
+        await desk.ask("at_nsp", f"?{name}={given}"),
+        await desk.ask("at_nsp", "/discard", {"all": True, name: given.replace("+", " "), "reason": "r"}),
+    ):
+        assert (answer.status, answer.code) == (400, "unreadable_time")
+        assert answer.json["errors"] == [
+            f"{name}: {given.replace('+', ' ')!r} is no time with an offset, and no day"
+        ]
+        assert f"give {name} as 2026-03-02T06:00:00Z" in answer.json["detail"]
+        assert "%2B for +" in answer.json["detail"]
 
 
 async def test_rows_of_plants_that_the_caller_does_not_see_do_not_come_out(desk: Desk) -> None:
@@ -121,7 +182,7 @@ async def test_no_more_ids_are_looked_for_than_people_type(desk: Desk) -> None:
 async def test_a_dry_run_needs_no_reason_and_nobody_who_decides(store: Store) -> None:
     bench = Bench(store)
     await bench.desk.report([dead_event()])
-    gateway = make_gateway(exception_routes(bench.work), None, plant="NSP")
+    gateway = make_gateway(exception_routes(bench.work, zone=ZONE), None, plant="NSP")
     answer = await ask(gateway, "POST", "/api/exceptions/redrive", {"all": True, "dry_run": True})
     assert (answer.status, answer.json[0]["verdict"]) == (200, "refused")
     one = answer.json[0]["exception_id"]

@@ -98,7 +98,7 @@ async def test_the_api_tells_the_same(settings: Path) -> None:
         await ask(422, kpi="oe")
         await ask(422, period="week")
         for given in ("0001-01-01T00:00:00+14:00", "2026-06-30T23:59:60Z"):
-            assert "from: " in (await ask(422, **{"from": given}))["errors"][0]
+            assert "from: " in (await ask(400, **{"from": given}))["errors"][0]
         early = {"from": "2026-01-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"}
         board = await ask(200, kpi="oee", plant="linz", **early)
         assert board["plant"] == "linz"

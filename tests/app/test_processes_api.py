@@ -135,7 +135,10 @@ async def test_a_value_comes_as_json(api: Api) -> None:
     assert (refused["detail"], len(refused["errors"])) == ("the value cannot be taken", 2)
     tried = await api.post("/pay/r1/correct", WHY | {"value": {}, "dry_run": True})
     assert tried["findings"]
-    await api.post("/pay/r1/correct", WHY | {"value": POSTING})
+    assert (await api.get("/pay/r1"))["decisions"] == 0
+    late = await api.post("/pay/r1/correct", WHY | {"value": POSTING, "seen": 1}, 409)
+    assert (late["code"], late["changed_by"]) == ("changed_meanwhile", "")
+    await api.post("/pay/r1/correct", WHY | {"value": POSTING, "seen": 0})
     await api.house.in_state("completed")
     assert api.house.answers.references == ["other", "r1-2"]
 

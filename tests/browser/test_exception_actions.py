@@ -9,7 +9,7 @@ from playwright.async_api import expect
 
 from estate.played import PlayedPlant
 from tests.browser.desk import Desk
-from tests.browser.hands import act
+from tests.browser.hands import act, fold_out
 
 
 async def _of_kind(plant: PlayedPlant, kind: str) -> Mapping[str, Any]:
@@ -51,6 +51,31 @@ async def test_a_reading_is_corrected_tried_redriven_and_verified(desk: Desk, pl
         assert (await act(page, "Redrive", reason="with the right value")).good
         await expect(page.locator("#state")).to_contain_text("resolved", timeout=30_000)
     assert (await _of_kind(plant, "malformed_reading"))["state"] == "resolved"
+
+
+async def test_who_corrects_what_somebody_else_has_corrected_is_told_so_and_shown_the_new_state(
+    desk: Desk, plant: PlayedPlant
+) -> None:
+    one = await _of_kind(plant, "unknown_tag")
+    async with desk.seat("ada") as first, desk.seat("ole") as second:
+        second.refusals = {409}
+        early, late = [await seat.open(f"exception?id={one['exception_id']}") for seat in (first, second)]
+        form = await fold_out(late, "Correct the payload")
+        await form.locator("[name='payload']").fill('{"value": 1}')  # from here on the page leaves it alone
+        mine = {"payload": {"value": 2}}
+        told = await act(early, "Correct the payload", mine, reason="seen at the gauge", press="Keep")
+        assert told.good, told.text
+        told = await act(late, "Correct the payload", {"payload": {"value": 1}}, press="Keep")
+        assert not told.good
+        said = form.locator("output")
+        await expect(said).to_contain_text("was fixed by user:ada at ")
+        async with late.expect_navigation():
+            await said.get_by_role("button", name="Load the new state").click()
+        form = await fold_out(late, "Correct the payload")
+        await expect(form.locator("[name='payload']")).to_have_value('{\n  "value": 2\n}')
+        told = await act(late, "Correct the payload", {"payload": {"value": 3}}, press="Keep")
+        assert told.good, told.text
+        await expect(late.locator("#history")).to_contain_text("correction 2")
 
 
 async def test_what_is_worth_nothing_is_discarded(desk: Desk, plant: PlayedPlant) -> None:

@@ -44,11 +44,11 @@ from tests.console.watched import Asked, Watch, full_scans
 from tests.gateway.asking import Accounts, Reply, ask
 from tests.ledger.exceptions_at_work import Bench
 
-_LIMIT_MS = 300
+LIMIT_MS = 300
 _STEPS = 500_000
 """Of SQLite's virtual machine, of which it does some ten million a second and core."""
 _DEEP = 12
-_BIG = frozenset(
+BIG = frozenset(
     ("events", "business_keys", "calls", "processes", "process_steps", "exceptions", "audit", "activity")
 ) | {"asset_events"}
 _PROCESS = "00000000-0000-4000-8000-000000004000"
@@ -87,6 +87,7 @@ PAGES = (
     "/exceptions?assignee=me",
     "/exceptions?cause=unknown+material&view=rows",
     "/exceptions?state=all&cause=nothing+like+it",
+    *(f"/exceptions?state=resolved&{text}" for text in ("cause=nothing", "source=nothing", "owner=nobody")),
     "/exceptions?since=2026-11-12&until=2026-11-13&state=all",
     f"/exception?id={_EXCEPTION}",
     "/plants",
@@ -116,6 +117,7 @@ PAGED = (
     "/processes",
     "/exceptions?view=rows",
     "/exceptions?state=all",
+    "/exceptions?state=resolved&cause=M-19",
     "/audit",
     "/audit?actor=jo",
     "/plants",
@@ -124,9 +126,9 @@ _PLANT = PlantView(name="plant-001", title="Plant 001", enterprise="Group", time
 
 
 class BigConsole:
-    """Asked by one who sees every plant, or by one who sees two of them."""
+    """Asked by one who sees every plant, or by one who sees two of them. file: of a database that is one."""
 
-    def __init__(self, store: Store, file: Path) -> None:
+    def __init__(self, store: Store, file: Path = Path()) -> None:
         clock = ManualClock(NOW)
         audit = Audit("node", clock)
         settings = Settings(enterprise="group", plant="plant-001", time_zone="Europe/Berlin")
@@ -237,7 +239,7 @@ def test_the_watch_finds_what_walks_through_a_table(big_file: Path) -> None:
         "SELECT count(*) FROM processes WHERE finished_at = '' AND cause = ?": False,
     }
     for statement, is_bad in plans.items():
-        assert bool(full_scans(big_file, Asked(statement, ("1",)), _BIG)) is is_bad, statement
+        assert bool(full_scans(big_file, Asked(statement, ("1",)), BIG)) is is_bad, statement
 
 
 async def _look(target: str, who: str, console: BigConsole, found: list[str], wrong: list[str]) -> None:
@@ -246,7 +248,7 @@ async def _look(target: str, who: str, console: BigConsole, found: list[str], wr
         await console.get(target, who)
         asked, steps = list(console.watch.asked), console.watch.steps
     times = []
-    for _ in range(5 if who == "all" else 1):
+    for _ in range(3 if who == "all" else 1):
         started = time.perf_counter()
         await console.get(target, who)
         times.append((time.perf_counter() - started) * 1000)
@@ -255,8 +257,8 @@ async def _look(target: str, who: str, console: BigConsole, found: list[str], wr
     if steps > _STEPS:
         wrong.append(f"{target} for {who}: {steps} steps of the database")
     patience = 1 + os.getloadavg()[0] / (os.cpu_count() or 1)
-    if took > _LIMIT_MS * patience:
+    if took > LIMIT_MS * patience:
         wrong.append(f"{target} for {who}: {took:.0f} ms")
     for each in {one.statement: one for one in asked}.values():
-        if scans := await asyncio.to_thread(full_scans, console.file, each, _BIG):
+        if scans := await asyncio.to_thread(full_scans, console.file, each, BIG):
             wrong.append(f"{target} for {who}: {'; '.join(scans)} in\n{each.statement}\n{each.parameters}")

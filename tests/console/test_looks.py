@@ -69,6 +69,8 @@ def test_figures() -> None:
         "–",
         "–",
     ]
+    assert [value_text(value, "C62") for value in (6.0, 3533.0, 0.5)] == ["6", "3\u202f533", "0.50"]
+    assert (value_text(5.0, "BAR"), value_text(-0.5, "RPM")) == ("5.00", "−0.50")
     assert [latency_text(value) for value in (0.34, 41.0, 2210.0, None)] == ["0.3 ms", "41 ms", "2.2 s", ""]
     assert count_text(1234567) == "1\u202f234\u202f567"
 

@@ -51,6 +51,18 @@ async def test_who_looks_is_told_and_has_the_token_of_the_session() -> None:
     assert "Log out" not in await page(Visit(caller=LOCAL))
 
 
+async def test_who_sees_other_plants_alone_is_at_home_there_and_decides_nothing_here() -> None:
+    everywhere, here = Visit(caller=LOCAL), Visit(caller=JO)
+    far = Caller(name="user:far", permissions=frozenset({"*:*"}), plants=frozenset({"porto", "lyon"}))
+    elsewhere, nowhere = Visit(caller=far), Visit(caller=Caller(name="user:new"))
+    homes = [shell([]).home(visit) for visit in (everywhere, here, elsewhere, nowhere)]
+    assert homes == ["hamburg", "hamburg", "lyon", "hamburg"]
+    assert shell([]).may(everywhere, "decide:processes")
+    assert not shell([]).may(here, "decide:processes"), "no role of JO allows it"
+    assert shell([]).may(elsewhere, "read:processes")
+    assert not shell([]).may(elsewhere, "decide:processes")
+
+
 async def test_the_sentence_about_the_plant_is_on_every_page() -> None:
     assert "3 open exceptions" in await page(Visit(caller=JO))
     away = await page(Visit(caller=JO), TransientFault("the database is locked"))

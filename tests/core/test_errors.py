@@ -17,6 +17,7 @@ def test_the_tree_is_the_one_that_is_drawn() -> None:
         "TechnicalFault": "LineshaftError",
         "TransientFault": "TechnicalFault",
         "PermanentFault": "TechnicalFault",
+        "ChangedMeanwhile": "PermanentFault",
         "OutcomeUnknown": "TechnicalFault",
         "BusinessFault": "LineshaftError",
     }

@@ -151,7 +151,6 @@ async def test_pages_follow_their_links(served: Served) -> None:
         ("/api/v1/orders?limit=many", "limit"),
         ("/api/v1/assets/PUMP-7/events?since=yesterday", "since"),
         ("/api/v1/assets/PUMP-7/events?since=2026-03-02T06:00:00", "since"),
-        ("/api/v1/assets/PUMP-7/events?since=0001-01-01T00:00:00%2B14:00", "since"),
         ("/api/v1/quality/outcomes?kind=rumour", "kind"),
         ("/api/v1/orders?colour=red", "colour"),
     ],
@@ -161,6 +160,14 @@ async def test_what_cannot_be_asked_is_told_by_name(target: str, finding: str, s
     reply = await served.get(target)
     assert (reply.status, reply.code) in {(422, "contract_violation"), (400, "contract_violation")}
     assert [each.partition(":")[0] for each in reply.json["errors"]] == [finding]
+
+
+async def test_a_time_beyond_all_calendars_is_told_with_the_next_step(served: Served) -> None:
+    await filled(served)
+    reply = await served.get("/api/v1/assets/PUMP-7/events?since=0001-01-01T00:00:00%2B14:00")
+    assert (reply.status, reply.code) == (400, "unreadable_time")
+    assert reply.json["errors"][0].startswith("since: '")
+    assert "give since as 2026-03-02T06:00:00Z" in reply.json["detail"]
 
 
 async def test_what_is_not_there_is_told_by_name(served: Served) -> None:

@@ -152,9 +152,11 @@ async def test_who_asks_has_to_be_known_and_allowed_here() -> None:
     assert (refused.status, refused.code) == (403, "not_permitted")
     assert refused.json["detail"].startswith("key:mes may not decide:stops")
     far = {"authorization": "Bearer far"}
-    refused = await get(app, "/api/v1/orders/1", far)
+    refused = await get(app, "/api/v1/trace/1", far)
     assert (refused.status, refused.code) == (403, "plant_not_yours")
     assert (await get(app, "/api/v1/orders/1?plant=lyon", far)).json["plant"] == "lyon"
+    assert (await get(app, "/api/v1/orders/1", far)).json["plant"] == "lyon", "the first of one's own"
+    assert (await get(app, "/api/v1/orders/1", {"authorization": "Bearer boss"})).json["plant"] == "leipzig"
     assert (await get(app, "/api/v1/orders/1?plant=lyon")).code == "plant_not_yours"
     refused = await get(app, "/api/v1/trace/1?plant=lyon", far)
     assert (refused.status, refused.code) == (422, "plant_not_served")
@@ -462,3 +464,26 @@ async def test_a_handler_goes_on_under_the_trace_of_its_caller() -> None:
     assert (told.name, told.parent) == ("GET /api/v1/orders/{id}", parent)
     assert asked == [told.traceparent, ""]
     assert [note.route for note in log.soon] == ["order"]
+
+
+class Told:
+    """A page of refusals."""
+
+    def refused(self, *, path: str, status: int, detail: str, request_id: str) -> Response:
+        return Response(f"{status} {path}: {detail}", status, {"x-frame": "none"}, media_type="text/html")
+
+
+async def test_browsers_are_refused_with_a_page() -> None:
+    screen = route(name="screen", path="/screen", answer_media="text/html", tag="console")
+    app = make_gateway([screen, route()], Accounts(MES, ELSEWHERE), plant="leipzig", page=Told())
+    by_browser = {**AS_MES, "accept": "text/html,*/*;q=0.8"}
+    refused = await get(app, "/screen?plant=lyon", by_browser)
+    assert refused.status == 403
+    assert refused.body.startswith(b"403 /screen: key:mes does not act for plant 'lyon'")
+    assert refused.headers["content-type"].startswith("text/html")
+    assert (refused.headers["x-frame"], refused.headers["cache-control"]) == ("none", "no-store")
+    assert (await get(app, "/screen?plant=lyon")).code == "plant_not_yours"
+    lost = await get(app, "/nowhere", by_browser)
+    assert lost.body.startswith(b"404 /nowhere")
+    assert (await get(app, "/nowhere")).code == "no_such_route"
+    assert (await get(app, "/api/v1/orders/1?plant=lyon")).code == "plant_not_yours"

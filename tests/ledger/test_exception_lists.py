@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import insert
 
 from lineshaft.core.causes import cause_pattern
+from lineshaft.core.errors import ContractViolation
 from lineshaft.core.exceptions import NOBODY, Chosen
 from lineshaft.ledger import ExceptionLists
 from lineshaft.ledger.exception_rows import count_open
@@ -137,3 +138,41 @@ async def test_choices_are_those_of_the_open_ones_at_these_plants(store: Store) 
     there = await lists.choices(["lyon"])
     assert (there.owners, there.plants, there.assignees) == (["finance"], ["lyon"], [])
     assert [await count_open(store, plants) for plants in (None, ["lyon"], [])] == [2, 1, 0]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 50])
+async def test_a_search_among_closed_ones_looks_at_some_at_a_time(
+    store: Store, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lineshaft.ledger.exception_lists._MOST_LOOKED_AT", 5)
+    states, wanted = ("resolved", "discarded", "resolved", "open"), {1, 3, 4, 17, 30, 38, 39}
+    lists = await put(
+        store,
+        *(
+            row(number, state=states[number % 4], cause="the period is closed" if number in wanted else "x")
+            for number in range(40)
+        ),
+    )
+    chosen = Chosen(state="", cause="PERIOD", plants=["leipzig"])
+    found, after, looked = list[int](), "", list[str]()
+    while True:
+        page = await lists.page(chosen, after=after, limit=limit)
+        found += [int(each["exception_id"]) for each in page.rows]
+        looked += [page.searched] if page.searched else []
+        assert len(page.rows) == limit or page.searched or not page.next
+        if not page.next:
+            break
+        after = page.next
+    assert found == sorted(wanted, reverse=True)
+    assert looked == sorted(looked, reverse=True)
+    assert looked
+    assert [int(each) for each in await walked(lists, Chosen(cause="PERIOD"), 50)] == [
+        39,
+        3,
+    ]  # all in one look
+
+
+async def test_what_is_no_place_of_a_page_is_refused(store: Store) -> None:
+    for after in ("there", "2026-03-02T07:00:00Z", "now~1"):
+        with pytest.raises(ContractViolation, match="after: "):
+            await ExceptionLists(store).page(Chosen(), after=after)

@@ -12,11 +12,12 @@ from msgspec.structs import replace
 from sqlalchemy import update
 
 from lineshaft.contracts.catalogue import THRESHOLD_EXCEEDED
-from lineshaft.core.errors import ConfigError, ContractViolation, PermanentFault
+from lineshaft.core.errors import ChangedMeanwhile, ConfigError, ContractViolation, PermanentFault
 from lineshaft.core.exceptions import Chosen
 from lineshaft.core.values import ExceptionKind
-from lineshaft.ledger import Verdict, audit_rows, verify_audit
+from lineshaft.ledger import Audit, AuditEntry, Verdict, audit_rows, verify_audit
 from lineshaft.ledger.corrections import with_values
+from lineshaft.ledger.workbench import Fixed
 from lineshaft.store import Store
 from lineshaft.store.schema import audit, exceptions, process_steps, processes
 from lineshaft.store.statements import put
@@ -268,6 +269,56 @@ async def test_only_what_is_open_is_touched(bench: Bench) -> None:
     assert await bench.redrive() == []
     await bench.desk.report([parked()])
     assert await bench.state() == "open"
+
+
+async def test_of_two_people_who_saw_the_same_one_corrects(bench: Bench) -> None:
+    await bench.desk.report([dead_event()])
+    one = await bench.one()
+    assert (await bench.work.show(one))["decisions"] == 0
+    told = await asyncio.gather(
+        *(
+            bench.work.fix(one, values=["unit=BAR", f"property={by}"], by=by, reason="r", seen=0)
+            for by in ("anna", "ben")
+        ),
+        return_exceptions=True,
+    )
+    (kept,) = [each for each in told if isinstance(each, Fixed)]
+    (refused,) = [each for each in told if isinstance(each, ChangedMeanwhile)]
+    shown = await bench.work.show(one)
+    (done,) = shown["history"]
+    assert (refused.by, refused.at, refused.code) == (done["actor"], done["at"], "changed_meanwhile")
+    assert f"was fixed by {done['actor']} at 2026-03-02 06:00:" in str(refused)
+    assert (shown["corrected"]["property"], shown["revision"]) == (done["actor"], 1)
+    assert kept.decisions == shown["decisions"] == 1
+    again = await bench.work.fix(one, values=["unit=KPA"], by="cleo", reason="r", seen=1)
+    assert (again.revision, again.decisions) == (2, 2)
+    assert (await bench.work.fix(one, values=["unit=BAR"], by="dora", reason="r")).revision == 3
+
+
+async def test_who_checks_or_corrects_what_is_closed_is_told_who_closed_it(bench: Bench) -> None:
+    await bench.desk.report([dead_event()])
+    one = await bench.one()
+    await bench.work.assign(Chosen(ids=[one]), "ben", by="ben", reason="")  # changes nothing of it
+    assert (
+        await bench.work.fix(one, values=["unit=BAR"], by="", reason="", dry_run=True, seen=0)
+    ).findings == []
+    await bench.work.discard(Chosen(ids=[one]), by="anna", reason="a test")
+    for dry_run in (True, False):
+        with pytest.raises(ChangedMeanwhile, match="was discarded by anna at ") as refused:
+            await bench.work.fix(one, values=["unit=BAR"], by="ben", reason="r", dry_run=dry_run, seen=0)
+        assert refused.value.by == "anna"
+
+
+async def test_a_decision_about_the_process_counts_for_its_exception(bench: Bench) -> None:
+    await bench.process(state="parked")
+    await bench.desk.report([parked()])
+    one = await bench.one()
+    done = AuditEntry(actor="anna", action="process.corrected", subject="p1", reason="r")
+    await bench.store.write(lambda connection: Audit("node", bench.clock).append(connection, [done]))
+    assert (await bench.work.show(one))["decisions"] == 1
+    with pytest.raises(ChangedMeanwhile, match="was corrected by anna"):
+        await bench.work.fix(one, values=["amount=2"], by="ben", reason="r", seen=0)
+    assert (await bench.work.fix(one, values=["amount=2"], by="ben", reason="r", seen=1)).revision == 1
 
 
 async def test_of_two_people_one_redrives(bench: Bench) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from lineshaft.core.errors import (
     BusinessFault,
+    ChangedMeanwhile,
     ConfigError,
     ContractViolation,
     PermanentFault,
@@ -115,6 +116,30 @@ async def test_a_correction_is_what_is_asked_now_and_the_history_keeps_both(
     assert (row["actor"], row["reason"], row["step"]) == ("kim", "seen to it", "1")
     assert "two" in detail["before"]
     assert "corrected" in detail["after"]
+
+
+async def test_of_two_people_who_saw_the_same_one_corrects(house: Build, answers: Answers) -> None:
+    here, process_id = await parked(house, answers)
+
+    async def correct(by: str, seen: int | None) -> list[str]:
+        asked = msgspec.json.encode(Posting(reference=by, amount=2))
+        return await here.actions.correct(process_id, asked, by=by, reason="r", seen=seen)
+
+    told = await asyncio.gather(correct("ann", 0), correct("ben", 0), return_exceptions=True)
+    assert [each for each in told if not isinstance(each, BaseException)] == [[]]
+    (refused,) = [each for each in told if isinstance(each, ChangedMeanwhile)]
+    (step,) = [each for each in await here.steps() if each["corrected"]]
+    assert msgspec.json.decode(step["corrected"])["reference"] == refused.by
+    assert f"was corrected by {refused.by} at " in str(refused)
+    answers.faults["books.post"] = [CLOSED]
+    async with here.running():
+        await until(lambda: len(answers.commands) == 3)
+        await here.in_state("parked")
+    with pytest.raises(
+        ChangedMeanwhile
+    ):  # it is parked again, with another request than the one that was seen
+        await correct("cleo", 0)
+    assert await correct("cleo", 1) == []
 
 
 async def test_an_input_is_corrected_when_no_step_is_to_blame(house: Build, answers: Answers) -> None:

@@ -221,4 +221,4 @@ async def until_waits_for(here: House, kind: str) -> None:
         rows = await seen(here, type="asking")
         return [step["kind"] for row in rows for step in row["waits_for"]] == [kind]
 
-    await until(waits, timedelta(seconds=10).total_seconds())
+    await until(waits)

@@ -97,11 +97,15 @@ def check_command(
     store = AccessStore(config)
     if bool(permission) == bool(route):
         raise ConfigError("check one thing", hint="--permission, or --route")
+    any_plant = False
     if route:
-        permission = permission_of(route, described_routes(read_plant(known_settings(config), SystemClock())))
+        routes = described_routes(read_plant(known_settings(config), SystemClock()))
+        permission, any_plant = permission_of(route, routes)
     entry = store.access.accounts[store.account(account)]
     plants = account_told(store.access, account)["plants"] or []
     asked_plant = plant or store.settings.plant
+    if any_plant and not plant and plants and not {ALL, asked_plant} & {*plants}:
+        asked_plant = min(plants)
     by = [
         f"{role}: {pattern}"
         for role in entry.roles

@@ -11,8 +11,8 @@ from lineshaft.gateway.route_table import RouteTable, Unreadable
 __all__ = ["permission_of"]
 
 
-def permission_of(request: str, routes: Sequence[ApiRoute]) -> str:
-    """request: method and path. raises  ConfigError: no such route"""
+def permission_of(request: str, routes: Sequence[ApiRoute]) -> tuple[str, bool]:
+    """And whether it is of any plant. request: method and path. raises  ConfigError: no such route"""
     method, _, target = request.partition(" ")
     path = target.strip().partition("?")[0]
     try:
@@ -22,4 +22,4 @@ def permission_of(request: str, routes: Sequence[ApiRoute]) -> str:
     if found is None or method.upper() not in found[0]:
         raise ConfigError(f"this node does not serve {request!r}", hint="such as 'POST /api/v1/events'")
     route, names = found[0][method.upper()]
-    return route.permission.format_map(dict(zip(names, found[1], strict=True)))
+    return route.permission.format_map(dict(zip(names, found[1], strict=True))), route.any_plant

@@ -120,4 +120,5 @@ def console_part(
             ExceptionsScreen(shell, ExceptionLists(store), people),
             ExceptionScreen(shell, workbench.show, people),
         ]
-    return console_pages(screens, assets, Pulse(partial(pulse, store), changes, clock), clock, proof=proof)
+    beat = Pulse(partial(pulse, store), changes, clock)
+    return console_pages(screens, assets, beat, clock, away=shell.away, proof=proof)

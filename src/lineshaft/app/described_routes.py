@@ -70,5 +70,6 @@ def described_routes(plant: PlantData) -> list[ApiRoute]:
         access=NodeAccess(access, settings, plant.path) if access else None,
         kpis=nobody,
         pages=[],
+        refusals=nobody,
     )
     return list(http.gateway.routes)

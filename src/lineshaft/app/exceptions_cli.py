@@ -27,6 +27,7 @@ from lineshaft.app.terminal import (
     said_at,
 )
 from lineshaft.app.workbench import open_workbench
+from lineshaft.core.asked_times import asked_text
 from lineshaft.core.errors import ConfigError
 from lineshaft.core.exceptions import NOBODY, Chosen
 from lineshaft.ledger import Verdict, Workbench
@@ -47,6 +48,8 @@ PlantOption = Annotated[str, typer.Option(help="Only of this plant.")]
 KindOption = Annotated[str, typer.Option(help="Only of this kind, such as contract_violation.")]
 SourceOption = Annotated[str, typer.Option(help="Only where the source contains this.")]
 AssigneeOption = Annotated[str, typer.Option(help=f"Only of this person; {NOBODY}: of nobody yet.")]
+SinceOption = Annotated[str, typer.Option(help="Only last seen then or after: 2026-03-02T06:00Z, or a day.")]
+UntilOption = Annotated[str, typer.Option(help="Only last seen before then, or on this day at the latest.")]
 ReasonOption = Annotated[str, typer.Option(help="Why; it is kept in the audit.")]
 ActorOption = Annotated[str, typer.Option("--by", help="Who decides this; default: your login.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
@@ -61,11 +64,15 @@ def list_command(
     kind: KindOption = "",
     source: SourceOption = "",
     assignee: AssigneeOption = "",
+    since: SinceOption = "",
+    until: UntilOption = "",
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="The newest so many.")] = 50,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """What a person has to look at, the newest first."""
+    path = known_settings(config)
+    zone = load_settings(path)[0].zone
     chosen = Chosen(
         state="" if state is State.ALL else state,
         owner=owner,
@@ -73,17 +80,17 @@ def list_command(
         kind=kind,
         source=source,
         assignee=assignee,
+        since=asked_text("since", since, zone),
+        until=asked_text("until", until, zone, ends=True),
     )
 
     async def ask(workbench: Workbench) -> list[dict[str, Any]]:
         return await (workbench.group(chosen, by) if by else workbench.listing(chosen, limit))
 
-    path = known_settings(config)
     found = _with_workbench(path, ask)
     if as_json:
         print_json(found)
         return
-    zone = load_settings(path)[0].zone
     table = Table(
         *(
             ["exceptions", "seen", by, "last"]
@@ -161,6 +168,8 @@ def redrive_command(
     kind: KindOption = "",
     source: SourceOption = "",
     assignee: AssigneeOption = "",
+    since: SinceOption = "",
+    until: UntilOption = "",
     reason: ReasonOption = "",
     by: ActorOption = "",
     wait: Annotated[
@@ -174,9 +183,10 @@ def redrive_command(
 
     Exit code 0 when all have posted (or with --dry-run would be sent), else 1.
     """
-    chosen = _chosen(ids, all_of_them, owner, plant, kind, source, assignee)
+    path = known_settings(config)
+    chosen = _chosen(path, ids, all_of_them, owner, plant, kind, source, assignee, since, until)
     told = _with_workbench(
-        known_settings(config),
+        path,
         lambda workbench: workbench.redrive(
             chosen, by=by or getpass.getuser(), reason=reason, dry_run=dry_run, wait_s=wait
         ),
@@ -201,16 +211,18 @@ def discard_command(
     kind: KindOption = "",
     source: SourceOption = "",
     assignee: AssigneeOption = "",
+    since: SinceOption = "",
+    until: UntilOption = "",
     reason: ReasonOption = "",
     by: ActorOption = "",
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Close what need not be done. Nothing is sent; a process that is parked stays parked."""
-    chosen = _chosen(ids, all_of_them, owner, plant, kind, source, assignee)
+    path = known_settings(config)
+    chosen = _chosen(path, ids, all_of_them, owner, plant, kind, source, assignee, since, until)
     closed = _with_workbench(
-        known_settings(config),
-        lambda workbench: workbench.discard(chosen, by=by or getpass.getuser(), reason=reason),
+        path, lambda workbench: workbench.discard(chosen, by=by or getpass.getuser(), reason=reason)
     )
     if as_json:
         print_json({"discarded": closed})
@@ -228,14 +240,16 @@ def assign_command(
     kind: KindOption = "",
     source: SourceOption = "",
     assignee: AssigneeOption = "",
+    since: SinceOption = "",
+    until: UntilOption = "",
     reason: ReasonOption = "",
     by: ActorOption = "",
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say who looks after them: a person's account, where there is an access file. It needs no reason."""
-    chosen = _chosen(ids, all_of_them, owner, plant, kind, source, assignee)
     path = known_settings(config)
+    chosen = _chosen(path, ids, all_of_them, owner, plant, kind, source, assignee, since, until)
     access = access_of(load_settings(path)[0], path)
     must_be_known(to, people_of(access) if access else None)
     given = _with_workbench(
@@ -256,6 +270,7 @@ def _with_workbench(path: Path, ask: Callable[[Workbench], Awaitable[T]], *, sen
 
 
 def _chosen(
+    path: Path,
     ids: list[str] | None,
     all_of_them: bool,
     owner: str,
@@ -263,12 +278,24 @@ def _chosen(
     kind: str,
     source: str,
     assignee: str,
+    since: str,
+    until: str,
 ) -> Chosen:
     if bool(ids) == all_of_them:
         raise ConfigError("which exceptions?", hint="give their ids, or --all with filters")
-    if ids and (owner or plant or kind or source or assignee):
+    if ids and any((owner, plant, kind, source, assignee, since, until)):
         raise ConfigError("filters choose among all; ids are chosen already", hint="leave one of both away")
-    return Chosen(ids=ids or (), owner=owner, plant=plant, kind=kind, source=source, assignee=assignee)
+    zone = load_settings(path)[0].zone
+    return Chosen(
+        ids=ids or (),
+        owner=owner,
+        plant=plant,
+        kind=kind,
+        source=source,
+        assignee=assignee,
+        since=asked_text("since", since, zone),
+        until=asked_text("until", until, zone, ends=True),
+    )
 
 
 def _read(name: str) -> bytes:

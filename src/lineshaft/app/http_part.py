@@ -31,6 +31,7 @@ from lineshaft.gateway.consumer_api import consumer_routes
 from lineshaft.gateway.openapi import openapi_route
 from lineshaft.gateway.pipeline import make_gateway
 from lineshaft.gateway.process_api import process_api_routes
+from lineshaft.gateway.refusing import RefusalPage
 from lineshaft.gateway.route import ApiRoute, Retiring
 from lineshaft.gateway.system_api import system_routes
 from lineshaft.gateway.webhooks import webhook_routes
@@ -72,6 +73,7 @@ class HttpPart:
         access: NodeAccess | None,
         kpis: KpiReads,
         pages: Sequence[Page],
+        refusals: RefusalPage,
     ) -> None:
         settings = plant.settings
         self._access = access
@@ -101,7 +103,7 @@ class HttpPart:
             *consumer_routes(ProjectionReads(store, clock)),
             trace_route(reads),
             kpi_route(kpis),
-            *exception_routes(workbench, access.people if access else None),
+            *exception_routes(workbench, access.people if access else None, zone=settings.zone),
             *process_routes(steering),
             *pause_routes(pauses),
             *audit_routes(verifier),
@@ -119,6 +121,7 @@ class HttpPart:
             clock=clock,
             tls=settings.console.tls is not None,
             on_answer=observed.metrics.answered,
+            page=refusals,
         )
 
     def runs(self) -> list[Coroutine[Any, Any, None]]:

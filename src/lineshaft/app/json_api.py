@@ -12,11 +12,20 @@ from lineshaft.core.errors import ContractViolation
 from lineshaft.gateway.problems import Refusal
 from lineshaft.gateway.route import Asked, Parameter
 
-__all__ = ["Decision", "actor_of", "body_of", "limit_of", "limit_parameter"]
+__all__ = ["Decision", "Seen", "actor_of", "body_of", "limit_of", "limit_parameter"]
 
 T = TypeVar("T")
 MOST_LISTED = 1000
 _LONGEST_NAME, _LONGEST_REASON = 200, 4000
+
+
+Seen = Annotated[
+    Annotated[int, msgspec.Meta(ge=0)] | None,
+    msgspec.Meta(
+        description="`decisions` as it was shown: if somebody has decided since then, nothing is done, and"
+        " 409, changed_meanwhile, says who (changed_by) and when (changed_at). Else it does not matter",
+    ),
+]
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -40,6 +40,7 @@ from lineshaft.app.worker_name import worker_name
 from lineshaft.backbone import Backbone, DeadLetter, RawAgain, event_subject
 from lineshaft.calls import Door, apply_pauses, follow_pauses
 from lineshaft.console import SYSTEMS, VALUES, Changes, PlantView
+from lineshaft.console.login import LoginPages
 from lineshaft.contracts.catalogue import EVENTS
 from lineshaft.contracts.events.inventory import BALANCE_RECONCILED
 from lineshaft.core.clock import SystemClock
@@ -267,10 +268,9 @@ class Node:
                 line=line,
                 worker=worker.name,
                 verifier=verifier,
-                proof=partial(access.access.proof, permission="read:console", plant=settings.plant)
-                if access
-                else None,
+                proof=partial(access.access.proof, permission="read:console") if access else None,
             ),
+            refusals=LoginPages(view),
         )
         front, ready = FrontDoor(observed.readiness), observed.readiness.now
         async with observed.exporting(), asyncio.TaskGroup() as tasks:

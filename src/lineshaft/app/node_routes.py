@@ -20,6 +20,8 @@ def trace_route(reads: ReadModel) -> ApiRoute:
         permission="read:trace",
         handler=trace,
         tag="trace",
+        same=("console-trace",),
+        payloads=True,
         parameters=(
             Parameter(
                 name="key",

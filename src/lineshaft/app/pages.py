@@ -31,6 +31,8 @@ def page_routes(pages: Iterable[Page]) -> list[ApiRoute]:
             answers={200: None},
             answer_media=page.media,
             any_plant=True,
+            same=page.same,
+            payloads=page.payloads,
         )
         for page in pages
     ]
@@ -43,6 +45,7 @@ async def _show(page: Page, asked: Asked) -> Response:
             path=asked.path,
             query=asked.query,
             headers=asked.headers,
-            shown=asked.shown,
+            shown=asked.shown.payload,
+            told=asked.shown,
         )
     )

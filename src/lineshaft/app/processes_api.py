@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from lineshaft.app.json_api import Decision, actor_of, body_of, limit_of, limit_parameter
+from lineshaft.app.json_api import Decision, Seen, actor_of, body_of, limit_of, limit_parameter
 from lineshaft.app.steering import Steering
 from lineshaft.core.errors import ContractViolation
 from lineshaft.gateway.process_api import check_role
@@ -21,6 +21,10 @@ __all__ = ["process_routes"]
 
 B = TypeVar("B", bound=Decision)
 _FILTERS = ("state", "type", "owner", "key", "waiting_for", "since", "until", "after")
+_MEANT = {
+    "since": "Started then or after: RFC 3339, or a day of the plant",
+    "until": "Started before then, or on this day at the latest",
+}
 _STATES = ["", "all", "open", "finished", *(str(state) for state in ProcessState)]
 _ONE = "/api/processes/{ref:path}"
 
@@ -35,6 +39,7 @@ class _Value(Decision, frozen=True, kw_only=True):
 
 class _Correct(_Value, frozen=True, kw_only=True):
     dry_run: bool = False
+    seen: Seen = None
 
 
 class _Skip(_Value, frozen=True, kw_only=True):
@@ -68,7 +73,7 @@ def process_routes(steering: Steering) -> list[ApiRoute]:
           &since=&until=&after=&limit=                     the next page as `rel="next"`
     GET  /{ref}                                            show
     POST /{ref}/retry | abort                              {"reason"}
-    POST /{ref}/correct                                    {"value", "dry_run", "reason"}
+    POST /{ref}/correct                                    {"value", "dry_run", "seen", "reason"}
     POST /{ref}/skip                                       {"value", "step", "reason"}
     POST /{ref}/cancel                                     {"now", "reason"}
     POST /{ref}/fork                                       {"step", "reason"}
@@ -90,7 +95,7 @@ def process_routes(steering: Steering) -> list[ApiRoute]:
         ("refuse", _Decide, api.refuse, "Refuse what a process asks"),
     ]
     state = Parameter(name="state", where="query", schema={"type": "string", "enum": _STATES})
-    filters = [Parameter(name=name, where="query") for name in _FILTERS[1:]]
+    filters = [Parameter(name=name, where="query", summary=_MEANT.get(name, "")) for name in _FILTERS[1:]]
     one = {"type": "object"}
     return [
         ApiRoute(
@@ -104,6 +109,7 @@ def process_routes(steering: Steering) -> list[ApiRoute]:
             parameters=[state, *filters, limit_parameter(50)],
             answers={200: {"type": "array", "items": one}},
             any_plant=True,
+            same=("console-processes",),
         ),
         _decision(
             "/api/processes/migrate", "migrate", "Move instances to another version", _Migrate, api.migrate
@@ -119,6 +125,9 @@ def process_routes(steering: Steering) -> list[ApiRoute]:
             tag="processes",
             answers={200: one},
             problems=(404, 409),
+            same=("console-process",),
+            payloads=True,
+            any_plant=True,
         ),
     ]
 
@@ -166,7 +175,9 @@ class _Api:
 
     async def correct(self, asked: Request) -> Answer:
         ref, body, by = _read(asked, _Correct)
-        told = await self._of(asked).correct(ref, body.json, by=by, reason=body.reason, dry_run=body.dry_run)
+        told = await self._of(asked).correct(
+            ref, body.json, by=by, reason=body.reason, dry_run=body.dry_run, seen=body.seen
+        )
         if told["findings"] and not body.dry_run:
             raise ContractViolation("the value cannot be taken", findings=told["findings"])
         return _told(told)

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from lineshaft.app.process_definitions import definitions_of
 from lineshaft.app.settings import Settings, load_settings, store_url
 from lineshaft.app.workbench import note_action
+from lineshaft.core.asked_times import asked_text
 from lineshaft.core.clock import Clock, SystemClock
 from lineshaft.ledger import OPERATOR, Audit
 from lineshaft.processes import ProcessDefinition
@@ -47,9 +48,11 @@ class Steering:
         actions: Actions,
         definitions: Sequence[ProcessDefinition],
         clock: Clock,
+        zone: ZoneInfo,
         acted: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
+        self._zone = zone
         self._actions = actions
         self._acted = acted
         self._clock = clock
@@ -68,11 +71,21 @@ class Steering:
         return theirs
 
     async def listed(self, asked: Asked) -> list[Told]:
-        return await self._store.read(partial(listed, asked=asked, now=self._clock.now()))
+        """asked: with times as people give them, see core.asked_times"""
+        question = partial(listed, asked=self._in_utc(asked), now=self._clock.now())
+        return await self._store.read(question)
 
     async def counted(self, asked: Asked) -> dict[str, int]:
-        """See listing.counted"""
-        return await self._store.read(partial(counted, asked=asked, now=self._clock.now()))
+        """See listing.counted; asked: as for `listed`"""
+        question = partial(counted, asked=self._in_utc(asked), now=self._clock.now())
+        return await self._store.read(question)
+
+    def _in_utc(self, asked: Asked) -> Asked:
+        return msgspec.structs.replace(
+            asked,
+            since=asked_text("since", asked.since, self._zone),
+            until=asked_text("until", asked.until, self._zone, ends=True),
+        )
 
     async def choices(self) -> dict[str, list[str]]:
         """What can be chosen from: `types` that can run here, `plants` and `owners` that there are."""
@@ -102,10 +115,18 @@ class Steering:
     async def retry(self, ref: str, *, by: str, reason: str) -> Told:
         return await self._act(ref, "retry", partial(self._actions.retry, by=by, reason=reason))
 
-    async def correct(self, ref: str, value: bytes, *, by: str, reason: str, dry_run: bool = False) -> Told:
-        """With `findings`, why the value cannot be taken: then, and in a dry run, nothing is changed."""
+    async def correct(
+        self, ref: str, value: bytes, *, by: str, reason: str, dry_run: bool = False, seen: int | None = None
+    ) -> Told:
+        """With `findings`, why the value cannot be taken: then, and in a dry run, nothing is changed.
+
+        seen    `decisions` as `show` had them; None: does not matter
+        raises  ChangedMeanwhile
+        """
         found = await self._live(ref, "correct")
-        findings = await self._actions.correct(found.process_id, value, by=by, reason=reason, dry_run=dry_run)
+        findings = await self._actions.correct(
+            found.process_id, value, by=by, reason=reason, dry_run=dry_run, seen=seen
+        )
         return (await self._told("correct", found)) | {"findings": findings, "dry_run": dry_run}
 
     async def skip(self, ref: str, value: bytes, *, by: str, reason: str, step: str = "") -> Told:
@@ -186,7 +207,7 @@ def make_steering(
 ) -> Steering:
     """acted: called after each action, so that it is taken up at once"""
     actions = Actions(store, definitions, note_action(audit), clock, zone=zone)
-    return Steering(store, actions, definitions, clock, acted)
+    return Steering(store, actions, definitions, clock, zone, acted)
 
 
 @asynccontextmanager

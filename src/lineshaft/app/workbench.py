@@ -27,7 +27,7 @@ from lineshaft.ledger import (
     Redriving,
     Workbench,
 )
-from lineshaft.processes.actions import Action, Actions
+from lineshaft.processes.actions import PAST, Action, Actions
 from lineshaft.processes.definition import ProcessDefinition, starters, with_children
 from lineshaft.store import Outbox, Store
 
@@ -42,18 +42,6 @@ __all__ = [
 
 _LOG = structlog.get_logger(__name__)
 _SETTLE_EVERY_S = 5.0
-_PAST = {
-    "retry": "retried",
-    "correct": "corrected",
-    "skip": "skipped",
-    "abort": "aborted",
-    "cancel": "cancelled",
-    "terminate": "terminated",
-    "fork": "forked",
-    "migrate": "migrated",
-    "approve": "approved",
-    "refuse": "refused",
-}
 
 
 def webhooks_of(plant: PlantData) -> dict[str, Webhook]:
@@ -72,7 +60,7 @@ def note_action(audit: Audit) -> Callable[[Database, Action], None]:
         entry = AuditEntry(
             entry_id=action.action_id,
             actor=action.actor,
-            action=f"process.{_PAST[action.action]}",
+            action=f"process.{PAST[action.action]}",
             subject=action.process_id,
             detail={"step": action.step, **action.detail},
             reason=action.reason,

@@ -36,20 +36,25 @@ _SYMBOLS = {
     "WTT": "W",
     "P1": "%",
 }
+_COUNTED = frozenset({"C62", "H87"})
 
 
 def unit_symbol(code: str) -> str:
     return _SYMBOLS.get(code, code)
 
 
-def value_text(value: float | None) -> str:
-    """Two decimals below a hundred, fewer above; a dash for what is no number."""
+def value_text(value: float | None, unit: str = "") -> str:
+    """Two decimals below a hundred, fewer above; a dash for what is no number. What is counted, or the number
+    of a state, has none."""
     if value is None or not math.isfinite(value):
         return "–"
     size = abs(value)
+    if unit in _COUNTED and size < 1e7 and value == int(value):
+        return count_text(int(value))
     if size >= 1e7:
         return f"{value:.3e}"
-    return f"{value:,.{0 if size >= 1000 else 1 if size >= 100 else 2}f}".replace(",", "\u202f")
+    text = f"{value:,.{0 if size >= 1000 else 1 if size >= 100 else 2}f}"
+    return text.replace(",", "\u202f").replace("-", "−")
 
 
 def latency_text(milliseconds: float | None) -> str:

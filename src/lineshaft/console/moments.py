@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from lineshaft.core.clock import rfc3339
 from lineshaft.core.errors import ConfigError
 
 __all__ = ["Moment", "PlantTime", "duration_text", "in_seconds", "offset_text", "parse", "seconds_between"]
@@ -59,15 +58,6 @@ class PlantTime:
     def day(self, at: datetime) -> str:
         local = at.astimezone(self.zone)
         return f"{local:%a} {local.day}\u00a0{local:%b}"
-
-    def begin_of(self, day: str, days: int = 0) -> str:
-        """When a day such as `2026-03-09` begins in the plant, or the one so many days later, as the ledger
-        has times; empty for what is no day, or lies out of range."""
-        try:
-            first = datetime.combine(date.fromisoformat(day) + timedelta(days=days), time(), self.zone)
-            return rfc3339(first)
-        except (ValueError, OverflowError):
-            return ""
 
     def precise(self, at: datetime | str | None, begins: datetime | str | None = None) -> Moment | None:
         """`9 Mar 2026 14:03:22.123`; without the date on the day on which a story begins."""

@@ -86,7 +86,7 @@ class Deed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProcessView(msgspec.Struct, frozen=True, kw_only=True):
-    """steps: by path, in order; at: the step at which it parked"""
+    """steps: by path, in order; at: the step at which it parked; decisions: how many there were about it"""
 
     id: str
     type: str
@@ -114,6 +114,7 @@ class ProcessView(msgspec.Struct, frozen=True, kw_only=True):
     result: Document | None
     family: list[tuple[str, list[Row]]]
     deeds: list[Deed]
+    decisions: int
 
 
 def process_view(
@@ -169,6 +170,7 @@ def process_view(
             )
             for each in shown["actions"]
         ],
+        decisions=shown["decisions"],
     )
 
 
@@ -237,8 +239,10 @@ def _child_result(output: Any) -> Any:
 
 def _waiting(each: Row, shown: Row, time: PlantTime, now: datetime) -> Waiting:
     step = next(step for step in shown["steps"] if step["step"] == each["step"])
-    began, most = parse(step["started_at"]), (step["input"] or {}).get("timeout_s")
-    until = datetime.fromtimestamp(began.timestamp() + most, began.tzinfo) if began and most else None
+    asked = step["input"] if isinstance(step["input"], Mapping) else {}
+    began, most = parse(step["started_at"]), asked.get("timeout_s")
+    ends = began.timestamp() + most if began and isinstance(most, int | float) else None
+    until = datetime.fromtimestamp(ends, began.tzinfo) if began and ends else None
     return Waiting(
         step=each["step"],
         anchor=f"step-{each['step']}",

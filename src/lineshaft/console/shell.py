@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
@@ -23,6 +24,7 @@ from lineshaft.console.page_headers import PAGE_HEADERS
 from lineshaft.console.views import PlantView
 from lineshaft.core.access import LOCAL
 from lineshaft.core.clock import Clock, rfc3339
+from lineshaft.core.errors import TransientFault
 
 __all__ = ["NAVIGATION", "Paging", "Shell"]
 
@@ -88,6 +90,17 @@ class Shell:
     def now(self) -> datetime:
         return self.clock.now()
 
+    def home(self, visit: Visit) -> str:
+        """The plant that is meant where none is named: this node's, or the first that the caller sees."""
+        here, plants = self.plant.name, visit.caller.plants
+        return here if visit.caller.sees(here) or not plants else min(plants)
+
+    def may(self, visit: Visit, permission: str) -> bool:
+        """A decision is taken at a node of a plant that the caller sees; at others it is not offered."""
+        return visit.may(permission) and (
+            not permission.startswith("decide:") or visit.caller.sees(self.plant.name)
+        )
+
     async def page(
         self,
         visit: Visit,
@@ -103,9 +116,9 @@ class Shell:
             here=here,
             navigation=[place for place in NAVIGATION if visit.may(place.permission)],
             visit=visit,
-            may=visit.may,
+            may=partial(self.may, visit),
             csrf=visit.caller.csrf,
-            who="" if visit.caller == LOCAL else visit.caller.name,
+            who="" if visit.caller == LOCAL else visit.caller.account or visit.caller.name,
             signed_in=self._signed_in,
             overall=await self._headline.take(visit),
             now=rfc3339(self.now),
@@ -118,6 +131,12 @@ class Shell:
         """A page that says that there is no such thing. what: `There is no process “x”`"""
         return await self.page(
             visit, "missing.html", here=here, status=HTTPStatus.NOT_FOUND, what=what, hint=hint
+        )
+
+    async def away(self, visit: Visit, fault: TransientFault) -> Response:
+        """A page that waits until what it is about can be read again."""
+        return await self.page(
+            visit, "away.html", here="", status=HTTPStatus.SERVICE_UNAVAILABLE, reason=str(fault)
         )
 
     async def csv(self, name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:

@@ -7,7 +7,12 @@ from typing import Protocol
 
 import msgspec
 
-__all__ = ["ALL", "LOCAL", "SOME", "Authenticator", "Caller", "Refused", "grants", "permits"]
+__all__ = ["ALL", "LOCAL", "PAYLOADS", "SOME", "Authenticator", "Caller", "Refused", "grants", "permits"]
+
+PAYLOADS = frozenset(
+    ("payload", "corrected", "data", "input", "request", "reply", "output", "result", "before", "after")
+) | {"value"}
+"""Names under which answers about the work of a plant have payloads."""
 
 ALL = "*"
 """Every plant, in `Caller.plants`."""

@@ -6,6 +6,7 @@ LineshaftError(code, message, hint)
 ├── TechnicalFault
 │   ├── TransientFault    retry (after retry_after_s when the peer said so)
 │   ├── PermanentFault    retrying cannot help: credentials, missing endpoint, a bug
+│   │   └── ChangedMeanwhile  look again: somebody decided since what the caller saw
 │   └── OutcomeUnknown    sent, no answer: look up by business key before anything else
 └── BusinessFault         the target refused on business grounds; a person decides
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 __all__ = [
     "BusinessFault",
+    "ChangedMeanwhile",
     "ConfigError",
     "ContractViolation",
     "LineshaftError",
@@ -85,6 +87,29 @@ class PermanentFault(TechnicalFault):
     """Nothing took effect, and trying again cannot help."""
 
     default_code = "permanent"
+
+
+class ChangedMeanwhile(PermanentFault):
+    """Somebody else decided since what the caller saw. by, at: who, and when as the ledger has times; empty
+    where that is not known."""
+
+    default_code = "changed_meanwhile"
+
+    def __init__(self, message: str, *, by: str = "", at: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.by, self.at = by, at
+
+    @classmethod
+    def told(cls, thing: str, *, by: str, at: str, action: str) -> ChangedMeanwhile:
+        """action: what was done last, as the audit has it, such as `exception.fixed`; empty: not known"""
+        did = action.rpartition(".")[2] or "changed"
+        when = f" at {at[:19].replace('T', ' ')} UTC" if at else ""
+        return cls(
+            f"{thing} was {did} by {by or 'somebody else'}{when}: nothing was changed now",
+            by=by,
+            at=at,
+            hint="look at it as it is now, and decide then",
+        )
 
 
 class OutcomeUnknown(TechnicalFault):

@@ -29,7 +29,7 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     owner, assignee  NOBODY: those without one
     source, cause    a part of it, in any case
     pattern          whole, see core.causes
-    since, until     of the time when it was last seen: RFC 3339 in UTC, or how one begins; until is excluded
+    since, until     of the time when it was last seen, as asked_times.asked_text has it; until is excluded
     plants           those of others do not exist for who asks; None: of all plants
     expect           how many it must be, for decisions on what somebody has seen; None: any number
     """
@@ -50,10 +50,14 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExceptionPage(msgspec.Struct, frozen=True, kw_only=True):
-    """rows: without payloads, the newest first; next: where the next page begins, empty at the end."""
+    """rows      without payloads, the newest first
+    next      where the next page begins, empty at the end
+    searched  how far back was looked for these, where there may be more before that; else empty
+    """
 
     rows: list[dict[str, Any]]
     next: str
+    searched: str = ""
 
 
 class CauseGroup(msgspec.Struct, frozen=True, kw_only=True):

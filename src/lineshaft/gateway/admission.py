@@ -48,14 +48,18 @@ class Admission:
             raise _not_permitted(caller, served.route.also)
 
     def check_plant(self, exchange: Exchange, served: Served) -> None:
-        """The node's plant, where the request names none. raises  Refusal, 403, 422"""
-        exchange.plant = exchange.query.get("plant") or self._plant
-        if not exchange.caller.sees(exchange.plant):
+        """Where the request names none, it is the node's; for who does not see that, on a route of any
+        plant, the first of the caller's own. raises  Refusal, 403, 422"""
+        caller, named = exchange.caller, exchange.query.get("plant", "")
+        exchange.plant = named or self._plant
+        if not named and served.route.any_plant and caller.plants and not caller.sees(self._plant):
+            exchange.plant = min(caller.plants)
+        if not caller.sees(exchange.plant):
             raise Refusal(
                 HTTPStatus.FORBIDDEN,
-                f"{exchange.caller.name} does not act for plant {exchange.plant!r}",
+                f"{caller.name} does not act for plant {exchange.plant!r}",
                 code="plant_not_yours",
-                hint=f"plants: {', '.join(sorted(exchange.caller.plants)) or 'none'}",
+                hint=f"plants: {', '.join(sorted(caller.plants)) or 'none'}",
             )
         if exchange.plant != self._plant and not served.route.any_plant:
             raise Refusal(

@@ -6,7 +6,7 @@ Rows of plants that are not the caller's do not exist for it: 404, as for any ot
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
@@ -22,8 +22,8 @@ from lineshaft.contracts.consumer import (
     StockLevel,
 )
 from lineshaft.contracts.schema import PayloadSchema
-from lineshaft.core.clock import moment_of, rfc3339
-from lineshaft.core.errors import ContractViolation, PermanentFault
+from lineshaft.core.asked_times import asked_text
+from lineshaft.core.errors import PermanentFault
 from lineshaft.core.values import Value
 from lineshaft.gateway.paging import (
     CURSOR,
@@ -157,7 +157,7 @@ class _ConsumerApi:
         return _one(asked, found, found.as_of)
 
     async def asset_events(self, asked: Asked) -> Answer:
-        id, since = asked.path["id"], _moment(asked.query.get("since", ""))
+        id, since = asked.path["id"], asked_text("since", asked.query.get("since", ""), UTC)
         answer = await self._reads.asset_events(
             id, asked.plants, since=since, after=place_of(asked.query, 2), limit=limit_of(asked.query)
         )
@@ -217,18 +217,6 @@ def _one(asked: Asked, found: Value, as_of: datetime) -> Answer:
 def _without_age(value: Value) -> Value:
     changes = {name: blank for name, blank in _OF_NOW.items() if name in value.__struct_fields__}
     return msgspec.structs.replace(value, **changes) if changes else value
-
-
-def _moment(text: str) -> str:
-    if not text:
-        return ""
-    moment = moment_of(text)
-    if moment is None:
-        raise ContractViolation(
-            "the query breaks its contract",
-            findings=[f"since: {text[:100]!r} is no time with an offset, such as 2026-03-02T06:00:00Z"],
-        )
-    return rfc3339(moment)
 
 
 def _nothing(what: str, id: str) -> PermanentFault:

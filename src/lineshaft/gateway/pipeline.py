@@ -33,7 +33,7 @@ from lineshaft.gateway.negotiation import check_accept
 from lineshaft.gateway.once import Once
 from lineshaft.gateway.policies import AccountPolicy, Policies, Shown, shown_fields
 from lineshaft.gateway.problems import Refusal
-from lineshaft.gateway.refusing import refusal, too_slow
+from lineshaft.gateway.refusing import RefusalPage, refusal, refusal_page, too_slow
 from lineshaft.gateway.route import Answer, ApiRoute, Asked, Noting
 from lineshaft.gateway.route_table import RouteTable, Unreadable
 from lineshaft.gateway.secure_headers import SecureHeaders
@@ -60,12 +60,14 @@ def make_gateway(
     clock: Clock | None = None,
     tls: bool = False,
     on_answer: OnAnswer | None = None,
+    page: RefusalPage | None = None,
 ) -> Gateway:
     """authenticator  None: everybody is LOCAL, as on a loopback address without an access file
     plant          that this node serves
     policies       of accounts; None: UNLIMITED for all
     claims         needed by idempotent routes
     on_answer      told of every answer; of a page or stream when it begins
+    page           for browsers that are refused one; None: they get problem details like everybody
     raises         ValueError for routes that do not go together
     """
     clock = clock or SystemClock()
@@ -82,6 +84,7 @@ def make_gateway(
         clock=clock,
         headers=SecureHeaders(tls=tls),
         on_answer=on_answer,
+        page=page,
     )
 
 
@@ -99,6 +102,7 @@ class Gateway:
         clock: Clock,
         headers: SecureHeaders,
         on_answer: OnAnswer | None = None,
+        page: RefusalPage | None = None,
     ) -> None:
         self.routes = tuple(routes)
         names = [route.name for route in routes]
@@ -112,6 +116,7 @@ class Gateway:
         self._clock = clock
         self._secure = headers
         self._on_answer = on_answer
+        self._page = page
         self._shown: dict[tuple[str, str], tuple[AccountPolicy, Shown | None]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -124,6 +129,8 @@ class Gateway:
             answer = await self._answer(exchange, receive)
         except Exception as error:
             answer = refusal(exchange, error)
+            if self._page is not None:
+                answer = refusal_page(exchange, answer, self._page)
         if isinstance(answer, Response):
             self._tell(exchange, answer.status_code)
             await self._stream(exchange, answer, receive, send)
@@ -262,10 +269,14 @@ class Gateway:
         policy = exchange.policy
         if not policy.fields:
             return None
-        key = (exchange.caller.account, served.route.name)
+        route = served.route
+        key = (exchange.caller.account, route.name)
         known = self._shown.get(key)
         if known is None or known[0] is not policy:
-            known = self._shown[key] = policy, shown_fields(policy, served.route.name)
+            known = self._shown[key] = (
+                policy,
+                shown_fields(policy, route.name, route.same, payloads=route.payloads),
+            )
         return known[1]
 
     def _sent(self, exchange: Exchange, served: Served, answer: Answer | Response) -> Sent | Response:

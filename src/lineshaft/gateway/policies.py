@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
 
-__all__ = ["ANYBODY", "UNLIMITED", "AccountPolicy", "FieldRules", "Policies", "shown_fields"]
+from lineshaft.core.access import PAYLOADS
+
+__all__ = [
+    "ANYBODY",
+    "EVERYTHING",
+    "UNLIMITED",
+    "AccountPolicy",
+    "FieldRules",
+    "Policies",
+    "Shown",
+    "shown_fields",
+]
 
 Mask = Literal["hidden", "last4", "hash"]
-Shown = Callable[[Any], Any]
 _Many = Annotated[float, msgspec.Meta(ge=0)]
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class FieldRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which fields of a route's good answers are sent. Paths are names with dots; lists are gone through.
+    What a path hides of a payload is hidden in every place where the console and its APIs tell of payloads.
 
     allow  only these and what they hold; empty: all
     deny   never these
@@ -61,22 +73,117 @@ class Policies(Protocol):
         ...
 
 
-def shown_fields(policy: AccountPolicy, route: str) -> Shown | None:
-    """What makes of an answer's value the one that may be sent; None where nothing is ruled."""
-    rules = policy.fields.get(route) or policy.fields.get("*")
-    if rules is None:
-        return None
-    allowed = _tree(rules.allow) if rules.allow else None
-    denied, masked = _tree(rules.deny), _tree(rules.mask, rules.mask)
+class Shown:
+    """What makes of an answer's value the one that may be sent.
 
-    def shown(value: Any) -> Any:
-        return _walk(msgspec.to_builtins(value), allowed, denied, masked)
+    payloads  rules for each payload within an answer, from its own root; None: the answer has none
+    """
 
-    return shown
+    def __init__(self, answers: Sequence[_Rules], payloads: Sequence[_Rules] | None = None) -> None:
+        self._answers = answers
+        self._payloads = payloads
+
+    def __call__(self, answer: Any) -> Any:
+        if not self.hides:
+            return answer
+        found = _ruled(msgspec.to_builtins(answer), self._answers)
+        return self._with_payloads(found) if self._payloads else found
+
+    def payload(self, value: Any) -> Any:
+        """One that is shown by itself."""
+        rules = self._answers if self._payloads is None else self._payloads
+        return _ruled(msgspec.to_builtins(value), rules) if rules else value
+
+    @property
+    def hides(self) -> bool:
+        """Anything at all, so that what is said about values in other words is not said, either."""
+        return bool(self._answers or self._payloads)
+
+    def _with_payloads(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._with_payloads(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if value.get("kind") in _TOLD_AGAIN:
+            value = _ruled(value, [(None, denied, masked) for _, denied, masked in self._payloads or ()])
+            if isinstance(title := value.get("title"), str):
+                value["title"] = title.partition(" = ")[0]  # a reading's has its value and unit
+        return {
+            name: self.payload(part) if name in PAYLOADS else self._with_payloads(part)
+            for name, part in value.items()
+        }
+
+
+EVERYTHING = Shown(())
+
+_TOLD_AGAIN = frozenset(("rule", "reading"))
+"""Kinds of entries of a story which have fields of an event's payload as their own."""
+
+_PAGE, _EVERY = "console-", "*"
+
+
+def shown_fields(
+    policy: AccountPolicy, route: str, same: Sequence[str] = (), *, payloads: bool = False
+) -> Shown | None:
+    """What makes of an answer's value the one that may be sent; None where nothing is ruled.
+
+    same      other routes that tell the same facts: their rules hold here, too
+    payloads  it tells of payloads. What any rule of the account hides in one holds for all of them, as the
+              same payload is told of in many places.
+    """
+    names = {name if name in policy.fields else _EVERY for name in (route, *same)} & policy.fields.keys()
+    answers = [_rules(policy.fields[name]) for name in sorted(names)]
+    if not payloads:
+        return Shown(answers) if answers else None
+    within = [_within_payloads(name, rules, name in names) for name, rules in policy.fields.items()]
+    found = [rules for rules in within if rules is not None]
+    return Shown(answers, found) if answers or found else None
+
+
+def _within_payloads(name: str, rules: FieldRules, is_here: bool) -> _Rules | None:
+    """From the root of a payload. Paths of pages, and of what holds for every route, are so already."""
+    as_they_are = name == _EVERY or name.startswith(_PAGE)
+
+    def paths(given: Iterable[str]) -> Iterator[tuple[str, str]]:
+        for path in given:
+            rest = _after_payload(path)
+            if rest:
+                yield path, rest
+            elif as_they_are and rest is None:
+                yield path, path
+
+    allowed = dict(paths(rules.allow)).values() if is_here else ()
+    if any(_after_payload(path) == "" for path in rules.allow):  # whole payloads
+        allowed = ()
+    found = FieldRules(
+        allow=list(allowed),
+        deny=[rest for _, rest in paths(rules.deny)],
+        mask={rest: rules.mask[path] for path, rest in paths(rules.mask)},
+    )
+    return _rules(found) if found.allow or found.deny or found.mask else None
+
+
+def _after_payload(path: str) -> str | None:
+    """The rest of a path that leads to a payload; None for one that does not."""
+    names = path.split(".")
+    place = next((place for place, name in enumerate(names) if name in PAYLOADS), None)
+    return None if place is None else ".".join(names[place + 1 :])
 
 
 _Tree = dict[str, Any]
+_Rules = tuple[_Tree | None, _Tree, _Tree]
 _HERE = ""
+_HASHED = re.compile("sha256:[0-9a-f]{16}")
+
+
+def _rules(rules: FieldRules) -> _Rules:
+    return _tree(rules.allow) if rules.allow else None, _tree(rules.deny), _tree(rules.mask, rules.mask)
+
+
+def _ruled(value: Any, every: Sequence[_Rules]) -> Any:
+    for rules in every:
+        value = _walk(value, *rules)
+    return value
 
 
 def _tree(paths: Iterable[str], leaves: Mapping[str, str] | None = None) -> _Tree:
@@ -116,6 +223,8 @@ def _mask(value: Any, how: Mask) -> Any:
         return value
     if how == "hidden":
         return "***"
+    if isinstance(value, str) and _HASHED.fullmatch(value):  # by another rule for it
+        return value
     text = value if isinstance(value, str) else msgspec.json.encode(value, order="deterministic").decode()
     if how == "last4":
         return "***" + text[-4:] if len(text) > 4 else "***"

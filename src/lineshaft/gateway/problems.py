@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from lineshaft.core.errors import (
     BusinessFault,
+    ChangedMeanwhile,
     ConfigError,
     ContractViolation,
     LineshaftError,
@@ -34,6 +35,7 @@ _STATUS = {
     "unknown_encoding": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "unknown_hook": HTTPStatus.NOT_FOUND,
     "unknown_system": HTTPStatus.NOT_FOUND,
+    "unreadable_time": HTTPStatus.BAD_REQUEST,
     "unsound_body": HTTPStatus.BAD_REQUEST,
     "wrong_signature": HTTPStatus.UNAUTHORIZED,
 }
@@ -112,6 +114,8 @@ def problem_of(fault: LineshaftError, more: Mapping[str, object] | None = None) 
     members = dict(more or {})
     if isinstance(fault, BusinessFault) and fault.owner:
         members["owner"] = fault.owner
+    if isinstance(fault, ChangedMeanwhile):
+        members |= {"changed_by": fault.by, "changed_at": fault.at}
     findings = fault.findings if isinstance(fault, ContractViolation | ConfigError | Refusal) else ()
     detail = f"{fault.message} ({fault.hint})" if fault.hint else fault.message
     headers = fault.headers if isinstance(fault, Refusal) else None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Protocol
 
+import msgspec
 import structlog
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -14,9 +16,35 @@ from lineshaft.gateway.exchange import Exchange, Sent, Served
 from lineshaft.gateway.identity.login import to_login
 from lineshaft.gateway.problems import Refusal, problem, problem_of
 
-__all__ = ["refusal", "too_slow"]
+__all__ = ["RefusalPage", "refusal", "refusal_page", "too_slow"]
 
 _LOG = structlog.get_logger("lineshaft.gateway")
+
+
+class RefusalPage(Protocol):
+    """What a person sees whose browser asked for a page that is not shown."""
+
+    def refused(self, *, path: str, status: int, detail: str, request_id: str) -> Response: ...
+
+
+def refusal_page(exchange: Exchange, sent: Sent, page: RefusalPage) -> Sent:
+    """The same as a page, where a browser asked for one, or for what there is not."""
+    served = exchange.served
+    is_page = served is None or (served.route.answer_media == "text/html" and not served.changes)
+    takes_it = "text/html" in exchange.headers.get("accept", "")
+    if not is_page or not takes_it or sent.status < HTTPStatus.BAD_REQUEST:
+        return sent
+    told = msgspec.json.decode(sent.body)
+    answer = page.refused(
+        path=exchange.scope["path"],
+        status=sent.status,
+        detail=told.get("detail", ""),
+        request_id=exchange.request_id,
+    )
+    mine = {b"content-length", b"content-type"}
+    headers = [pair for pair in answer.raw_headers if pair[0] != b"content-length"]
+    headers += [pair for pair in sent.headers if pair[0] not in mine]
+    return Sent(sent.status, headers, bytes(answer.body), sent.code, sent.ref, has_rules=True)
 
 
 def refusal(exchange: Exchange, error: Exception) -> Sent:

@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from lineshaft.core.access import ALL, Caller
 from lineshaft.core.requests import RequestNote
+from lineshaft.gateway.policies import EVERYTHING, Shown
 
 __all__ = ["PUBLIC", "Answer", "ApiRoute", "Asked", "Noting", "Parameter", "Retiring", "path_parameters"]
 
@@ -24,10 +25,6 @@ PUBLIC = "public"
 
 Noting = Callable[[int, str], RequestNote]
 """From the status of an answer and what came of it: the note of the request, as the ledger keeps it."""
-
-
-def _all_of_it(value: Any) -> Any:
-    return value
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +51,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str
     traceparent: str = ""
     address: str = ""
-    shown: Callable[[Any], Any] = _all_of_it
+    shown: Shown = EVERYTHING
     note: Noting | None = None
 
     @property
@@ -116,6 +113,8 @@ class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
     any_plant     its rows have plants, and those of all that the caller sees come out; without, it is about
                   the node's plant, and the query can name no other
     timeout_s     that the handler may take, where that is more than its accounts have; 0: what they have
+    same          names of routes that tell the same: what rules hide there is hidden here, too
+    payloads      it tells of payloads, see policies.shown_fields
     noted         the ledger keeps who asked, and traces show it; False for what machines ask all the time
     version       `v1`, or with the minor that is served `v1.2`; empty: not versioned
     """
@@ -138,6 +137,8 @@ class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
     idempotent: bool = False
     any_plant: bool = False
     timeout_s: float = 0.0
+    same: Sequence[str] = ()
+    payloads: bool = False
     noted: bool = True
     version: str = ""
     retiring: Retiring | None = None

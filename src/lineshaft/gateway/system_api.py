@@ -232,5 +232,6 @@ def _state_route(states: CallStates) -> ApiRoute:
         handler=handler,
         tag="calls",
         answers={200: msgspec.json.schema(CallState)},
+        payloads=True,
         problems=(404,),
     )

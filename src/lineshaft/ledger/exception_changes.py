@@ -14,6 +14,7 @@ from lineshaft.core.exceptions import ExceptionState
 from lineshaft.core.values import Event
 from lineshaft.ledger.audit import Audit, AuditEntry
 from lineshaft.ledger.corrections import Carrier, carrier_of
+from lineshaft.ledger.decisions import must_be_seen
 from lineshaft.ledger.exception_rows import REPEATED, ExceptionRow
 from lineshaft.ledger.subscriptions.again import deliver_again, drop
 from lineshaft.store import Outbox, Store
@@ -37,11 +38,22 @@ class ExceptionChanges:
         self._clock = clock
 
     async def corrected(
-        self, row: ExceptionRow, payload: bytes, sha256: str, *, by: str, reason: str
+        self,
+        row: ExceptionRow,
+        payload: bytes,
+        sha256: str,
+        *,
+        by: str,
+        reason: str,
+        seen: int | None = None,
     ) -> None:
+        """seen: how many decisions about it the person knew of; None: does not matter.
+
+        raises  ChangedMeanwhile where there are others
+        """
         changes = {"corrected": payload, "revision": row.revision + 1}
         detail = {"revision": row.revision + 1, "sha256": sha256}
-        await self._must(row, changes, _entry(row, "exception.fixed", by, reason, detail))
+        await self._must(row, changes, _entry(row, "exception.fixed", by, reason, detail), seen=seen)
 
     async def redriven(
         self, row: ExceptionRow, ref: str, events: Sequence[Event] = (), *, by: str, reason: str
@@ -121,9 +133,14 @@ class ExceptionChanges:
         )
 
     async def _must(
-        self, row: ExceptionRow, changes: Mapping[str, Any], entry: AuditEntry, more: Any = None
+        self,
+        row: ExceptionRow,
+        changes: Mapping[str, Any],
+        entry: AuditEntry,
+        more: Any = None,
+        seen: int | None = None,
     ) -> None:
-        if not await self._change(row, changes, entry, more):
+        if not await self._change(row, changes, entry, more, seen):
             raise PermanentFault(
                 f"exception {row.exception_id} was changed by somebody else meanwhile",
                 code="not_open",
@@ -131,11 +148,21 @@ class ExceptionChanges:
             )
 
     async def _change(
-        self, row: ExceptionRow, changes: Mapping[str, Any], entry: AuditEntry, more: Any = None
+        self,
+        row: ExceptionRow,
+        changes: Mapping[str, Any],
+        entry: AuditEntry,
+        more: Any = None,
+        seen: int | None = None,
     ) -> bool:
         def unit(connection: Connection) -> bool:
-            if not connection.execute(update(exceptions).where(_as_read(row)).values(**changes)).rowcount:
-                return self._audit.knows(connection, entry)  # a commit of this unit whose answer was lost
+            changed = connection.execute(update(exceptions).where(_as_read(row)).values(**changes)).rowcount
+            if not changed and self._audit.knows(connection, entry):
+                return True  # a commit of this unit whose answer was lost
+            if seen is not None:
+                must_be_seen(connection, row, seen)
+            if not changed:
+                return False
             self._audit.append(connection, [entry])
             if more is not None:
                 more(connection)

@@ -1,6 +1,7 @@
 """Exceptions as screens read them: pages, groups by cause, and what to narrow them down by.
 
-Groups and choices are counted on an index alone, for states that keep few rows: open and redriven.
+Groups and choices are counted on an index alone, for states that keep few rows: open and redriven. Of those
+that are closed, of which there are years, a page looks at some thousands, whatever is searched for.
 """
 
 from __future__ import annotations
@@ -9,17 +10,21 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, func, select, tuple_
 
+from lineshaft.core.clock import moment_of
+from lineshaft.core.errors import ContractViolation
 from lineshaft.core.exceptions import CauseGroup, Chosen, ExceptionChoices, ExceptionPage, ExceptionState
-from lineshaft.ledger.exception_rows import LIGHT, conditions
+from lineshaft.ledger.exception_rows import LIGHT, conditions, filters, reach
 from lineshaft.store import Store
 from lineshaft.store.schema import exceptions
 
 __all__ = ["ExceptionLists", "page_of"]
 
-_MOST_COUNTED = 5_000
+_MOST_COUNTED, _MOST_LOOKED_AT = 5_000, 10_000
+_CLOSED = frozenset({ExceptionState.RESOLVED, ExceptionState.DISCARDED})
 _BY = ("owner", "pattern", "kind", "assignee")
+_NEWEST_FIRST = (exceptions.c.last_at.desc(), exceptions.c.exception_id.desc())
 
 
 class ExceptionLists:
@@ -56,21 +61,54 @@ class ExceptionLists:
 
 
 def page_of(connection: Connection, chosen: Chosen, after: str, limit: int) -> ExceptionPage:
-    """Each state is read on its own, as the index begins with it."""
-    row, found = exceptions.c, list[Any]()
+    """Each state is read on its own, as the index begins with it.
+
+    raises  ContractViolation for what is no place of a page
+    """
+    row, found, ends = exceptions.c, list[Any](), list[Any]()
+    place, narrowed = tuple_(row.last_at, row.exception_id), filters(chosen)
     for state in [chosen.state] if chosen.state else ExceptionState:
-        asked = select(*LIGHT).where(*conditions(replace(chosen, state=state)))
+        here = reach(replace(chosen, state=state))
         if after:
-            last_at, _, exception_id = after.partition("~")
-            asked = asked.where(tuple_(row.last_at, row.exception_id) < tuple_(last_at, exception_id))
-        newest = asked.order_by(row.last_at.desc(), row.exception_id.desc()).limit(limit + 1)
-        found += connection.execute(newest)
-    found.sort(key=lambda each: (each.last_at, each.exception_id), reverse=True)
-    last = found[limit - 1] if len(found) > limit else None
+            here.append(place < tuple_(*_position(after)))
+        if narrowed and state in _CLOSED and (end := _far_back(connection, here)):
+            here.append(place >= tuple_(*end))
+            ends.append(tuple(end))
+        asked = select(*LIGHT).where(*here, *narrowed)
+        found += connection.execute(asked.order_by(*_NEWEST_FIRST).limit(limit + 1))
+    found.sort(key=_place_of, reverse=True)
+    end = max(ends, default=None)
+    if end is not None:  # of another state there may be more between
+        found = [each for each in found if _place_of(each) >= end]
+    is_full = len(found) > limit
+    last = _place_of(found[limit - 1]) if is_full else end
     return ExceptionPage(
         rows=[dict(each._mapping) for each in found[:limit]],
-        next=f"{last.last_at}~{last.exception_id}" if last is not None else "",
+        next="~".join(last) if last else "",
+        searched="" if is_full or end is None else end[0],
     )
+
+
+def _far_back(connection: Connection, here: Sequence[ColumnElement[bool]]) -> Any:
+    """The place of the last row that is looked at, by the index alone; None: all are."""
+    row = exceptions.c
+    places = select(row.last_at, row.exception_id).where(*here).order_by(*_NEWEST_FIRST)
+    return connection.execute(places.offset(_MOST_LOOKED_AT - 1).limit(1)).first()
+
+
+def _place_of(row: Any) -> tuple[str, str]:
+    return row.last_at, row.exception_id
+
+
+def _position(after: str) -> tuple[str, str]:
+    last_at, _, exception_id = after.partition("~")
+    if not exception_id or moment_of(last_at) is None:
+        raise ContractViolation(
+            "this page cannot be found",
+            findings=[f"after: {after[:100]!r} is not where a page of this list ends"],
+            hint="leave it out for the first page",
+        )
+    return last_at, exception_id
 
 
 def _groups(connection: Connection, chosen: Chosen) -> list[CauseGroup]:

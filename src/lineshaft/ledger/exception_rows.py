@@ -25,7 +25,9 @@ __all__ = [
     "choose",
     "conditions",
     "count_open",
+    "filters",
     "groups",
+    "reach",
 ]
 
 GROUPS = ("cause", "pattern", "owner", "assignee", "plant", "kind")
@@ -90,18 +92,29 @@ _AT_ONCE = 500
 
 def conditions(chosen: Chosen) -> list[ColumnElement[bool]]:
     """All but ids and the expected number."""
-    row = exceptions.c
-    exact = {
-        name: getattr(chosen, name) for name in ("state", "owner", "assignee", "pattern", "plant", "kind")
-    }
-    found = [row[name] == ("" if value == NOBODY else value) for name, value in exact.items() if value]
-    for name in ("source", "cause"):
-        if part := getattr(chosen, name):
-            found.append(row[name].icontains(part, autoescape=True))
+    return [*reach(chosen), *filters(chosen)]
+
+
+def reach(chosen: Chosen) -> list[ColumnElement[bool]]:
+    """The state and times, which an index has in the order of pages."""
+    row, found = exceptions.c, list[ColumnElement[bool]]()
+    if chosen.state:
+        found.append(row.state == chosen.state)
     if chosen.since:
         found.append(row.last_at >= chosen.since)
     if chosen.until:
         found.append(row.last_at < chosen.until)
+    return found
+
+
+def filters(chosen: Chosen) -> list[ColumnElement[bool]]:
+    """What has to be looked at row by row."""
+    row = exceptions.c
+    exact = {name: getattr(chosen, name) for name in ("owner", "assignee", "pattern", "plant", "kind")}
+    found = [row[name] == ("" if value == NOBODY else value) for name, value in exact.items() if value]
+    for name in ("source", "cause"):
+        if part := getattr(chosen, name):
+            found.append(row[name].icontains(part, autoescape=True))
     if chosen.plants is not None:
         found.append(row.plant.in_(chosen.plants))
     return found

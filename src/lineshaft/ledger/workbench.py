@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection
 
 from lineshaft.core.errors import ConfigError, LineshaftError, PermanentFault, TransientFault
-from lineshaft.core.exceptions import Chosen, ExceptionState
+from lineshaft.core.exceptions import Chosen, ExceptionPage, ExceptionState
 from lineshaft.core.ids import fingerprint
 from lineshaft.core.ports import ProcessActions
 from lineshaft.ledger.audit import must_have_reason
 from lineshaft.ledger.audit_reads import audit_rows
 from lineshaft.ledger.corrections import Carrier, Corrections, carrier_of, what_parked, with_values
+from lineshaft.ledger.decisions import decisions, must_be_seen
 from lineshaft.ledger.exception_changes import ExceptionChanges
 from lineshaft.ledger.exception_lists import page_of
 from lineshaft.ledger.exception_rows import ExceptionRow, choose, groups
@@ -30,12 +32,14 @@ _AT_ONCE = 100
 
 
 class Fixed(msgspec.Struct, frozen=True, kw_only=True):
-    """findings: what is wrong with the payload, nothing is kept then; revision: of what is kept, else 0."""
+    """findings: what is wrong with the payload, nothing is kept then; revision: of what is kept, else 0;
+    decisions: as `show` has them."""
 
     exception_id: str
     findings: list[str]
     revision: int
     payload: Any
+    decisions: int
 
 
 class Redriven(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +85,16 @@ class Workbench:
 
     async def listing(self, chosen: Chosen, limit: int) -> list[dict[str, Any]]:
         """Without payloads, the newest first."""
-        return await self._store.read(lambda connection: page_of(connection, chosen, "", limit).rows)
+        rows, after = list[dict[str, Any]](), ""
+        while True:
+            page = await self.page(chosen, after, limit - len(rows))
+            rows, after = rows + page.rows, page.next
+            if not after or len(rows) == limit:
+                return rows
+
+    async def page(self, chosen: Chosen, after: str, limit: int) -> ExceptionPage:
+        """after: `next` of the page before, empty for the first one"""
+        return await self._store.read(lambda connection: page_of(connection, chosen, after, limit))
 
     async def group(self, chosen: Chosen, by: str) -> list[dict[str, Any]]:
         return await self._store.read(lambda connection: groups(connection, chosen, by))
@@ -89,16 +102,19 @@ class Workbench:
     async def show(self, exception_id: str, *, plants: Collection[str] | None = None) -> dict[str, Any]:
         """Everything that is known of it, with what is wrong now, what was done, and the next step.
 
-        form  of its payloads as they are shown: `json`, `text`, or of other bytes `hex`
+        form       of its payloads as they are shown: `json`, `text`, or of other bytes `hex`
+        decisions  how many there were about it: what `fix` takes as seen
         """
         (row,) = await self._rows(Chosen(ids=[exception_id], plants=plants))
         current = await self._current(row)
         findings = await self._findings(row, current)
         led_to = await self._redriving.outcomes([row.exception_id], 0.0, by="") if row.redrives else {}
 
-        def question(connection: Connection) -> list[dict[str, Any]]:
-            return audit_rows(connection, subject=row.exception_id, limit=_MOST_HISTORY)
+        def question(connection: Connection) -> dict[str, Any]:
+            history = audit_rows(connection, subject=row.exception_id, limit=_MOST_HISTORY)
+            return {"history": history, "decisions": decisions(connection, row)}
 
+        past = await self._store.read(question)
         plain: dict[str, Any] = msgspec.structs.asdict(row) | {
             "payload": _readable(row.payload if row.revision else current),
             "corrected": _readable(row.corrected) if row.revision else None,
@@ -108,7 +124,7 @@ class Workbench:
             "obstacle": self._redriving.obstacle(row),
             "findings": findings,
             "led_to": led_to.get(row.exception_id),
-            "history": await self._store.read(question),
+            **past,
             "next_step": self._next_step(row, findings),
         }
         return plain
@@ -122,28 +138,35 @@ class Workbench:
         by: str,
         reason: str,
         dry_run: bool = False,
+        seen: int | None = None,
         plants: Collection[str] | None = None,
     ) -> Fixed:
         """Keep a corrected payload beside the original one, if it passes its contract.
 
         payload  a whole one; else `values`, each `path=value`, are set in the one that is there
-        raises   ContractViolation for a value that cannot be set, too
+        seen     `decisions` as they were shown to who corrects it; None: does not matter
+        raises   ContractViolation for a value that cannot be set, too; ChangedMeanwhile where somebody
+                 decided about it after what was seen
         """
         if not dry_run:
             must_have_reason(reason)
         (row,) = await self._rows(Chosen(ids=[exception_id], plants=plants))
+        if seen is not None:
+            await self._store.read(partial(must_be_seen, row=row, seen=seen))
         _must_be(row, ExceptionState.OPEN)
         if payload is None:
             payload = with_values(await self._current(row), values)
         findings = await self._findings(row, payload)
         kept = not findings and not dry_run
         if kept:
-            await self._changes.corrected(row, payload, fingerprint(payload), by=by, reason=reason)
+            digest = fingerprint(payload)
+            await self._changes.corrected(row, payload, digest, by=by, reason=reason, seen=seen)
         return Fixed(
             exception_id=row.exception_id,
             findings=findings,
             revision=row.revision + 1 if kept else 0,
             payload=_readable(payload),
+            decisions=await self._store.read(partial(decisions, row=row)),
         )
 
     async def discard(self, chosen: Chosen, *, by: str, reason: str) -> list[str]:

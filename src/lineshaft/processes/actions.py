@@ -17,7 +17,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from lineshaft.contracts.schema import PayloadSchema
 from lineshaft.core.clock import Clock, rfc3339
-from lineshaft.core.errors import ConfigError, ContractViolation
+from lineshaft.core.errors import ChangedMeanwhile, ConfigError, ContractViolation
 from lineshaft.core.ids import business_key, new_id
 from lineshaft.processes.context import APPROVAL, Approval
 from lineshaft.processes.definition import ProcessDefinition, with_children
@@ -31,11 +31,24 @@ from lineshaft.store import Store
 from lineshaft.store.schema import EMPTY, process_actions, process_steps, process_waits, processes
 from lineshaft.store.statements import inserted, put
 
-__all__ = ["Action", "Actions", "Migration"]
+__all__ = ["PAST", "Action", "Actions", "Migration"]
 
 T = TypeVar("T")
 _AT_REST = (ProcessState.WAITING, ProcessState.RETRYING, ProcessState.PARKED)
 _AT_ONCE = 0.0
+PAST = {
+    "retry": "retried",
+    "correct": "corrected",
+    "skip": "skipped",
+    "abort": "aborted",
+    "cancel": "cancelled",
+    "terminate": "terminated",
+    "fork": "forked",
+    "migrate": "migrated",
+    "approve": "approved",
+    "refuse": "refused",
+}
+"""What each action is called when it is done."""
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,15 +116,25 @@ class Actions:
         await self._act(action, (ProcessState.PARKED, ProcessState.RETRYING), unit)
 
     async def correct(
-        self, process_id: str, payload: bytes, *, by: str, reason: str, dry_run: bool = False
+        self,
+        process_id: str,
+        payload: bytes,
+        *,
+        by: str,
+        reason: str,
+        dry_run: bool = False,
+        seen: int | None = None,
     ) -> list[str]:
         """Retry with another request of the step at which it parked, or, if none, with another input.
 
         An input can only be corrected so far as the steps that are recorded stay what they are.
 
+        seen     how many actions on it the person knew of; None: does not matter
         returns  why the payload cannot be taken; empty when it was, or with dry_run could be
-        raises   ConfigError as for retry
+        raises   ConfigError as for retry; ChangedMeanwhile where there were others
         """
+        if seen is not None:
+            await self._store.read(partial(_must_be_seen, process_id=process_id, seen=seen))
         instance, found = await self._load(process_id, "correct", (ProcessState.PARKED,))
         steps = {step.step: step for step in found}
         definition = self._definition(instance)
@@ -149,7 +172,7 @@ class Actions:
                 _set(connection, process_id, input=text)
             self._go_on(connection, process_id)
 
-        await self._act(action, (ProcessState.PARKED,), unit)
+        await self._act(action, (ProcessState.PARKED,), unit, seen)
         return []
 
     async def skip(self, process_id: str, value: bytes, *, by: str, reason: str, step: str = "") -> None:
@@ -425,6 +448,7 @@ class Actions:
         action: Action,
         states: Sequence[ProcessState],
         work: Callable[[Connection, Instance, Mapping[str, Step]], T],
+        seen: int | None = None,
     ) -> T:
         """One unit of work: the instance as it is now, locked; the action once, however often it is run."""
         if not action.reason.strip():
@@ -441,6 +465,8 @@ class Actions:
             connection.execute(locked.with_for_update())
             if not inserted(connection, process_actions, [row]):
                 return done[0]  # a commit whose answer was lost
+            if seen is not None:
+                _must_be_seen(connection, action.process_id, seen, action.action_id)
             instance, steps = load(connection, action.process_id)
             _check(instance, action.action, states)
             done[:] = [work(connection, instance, {step.step: step for step in steps})]
@@ -471,6 +497,22 @@ def _check(instance: Instance, action: str, states: Sequence[ProcessState]) -> N
         raise NotPossible(
             f"{instance.type} {instance.business_key} is {instance.state}: no {action} now",
             hint=f"possible while {', '.join(states)}",
+        )
+
+
+def _must_be_seen(connection: Connection, process_id: str, seen: int, but: str = "") -> None:
+    """but: the action that is being done"""
+    others = select(process_actions).where(
+        process_actions.c.process_id == process_id, process_actions.c.action_id != but
+    )
+    found = connection.execute(others.order_by(process_actions.c.at)).all()
+    if len(found) != seen:
+        last = found[-1] if found else None
+        raise ChangedMeanwhile.told(
+            f"process {process_id}",
+            by=last.actor if last else "",
+            at=last.at if last else "",
+            action=PAST[last.action] if last else "",
         )
 
 

@@ -52,7 +52,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     owner        the desk that it is parked with
     key          a business key, how it begins, or a key that what started it has
     waiting_for  an event type, operation or role, or the key of an awaited event
-    since        started then or after; until: before then; RFC 3339
+    since        started then or after; until: before then; RFC 3339 in UTC, as the ledger has times
     late         seconds by type: only those that run, retry or are parked without getting on for longer
     after        as `cursor_of` gives it: those that follow on this one
     """
@@ -78,7 +78,7 @@ def cursor_of(row: Mapping[str, Any]) -> str:
 def listed(connection: Connection, asked: Asked, now: datetime) -> list[dict[str, Any]]:
     """The newest first; not those in the archive.
 
-    raises  ContractViolation for a cursor or a time that is none
+    raises  ContractViolation for a cursor that is none
     """
     table = processes.c
     columns = [table[name] for name in FACTS] + [table.wake_at]
@@ -179,9 +179,9 @@ def _conditions(connection: Connection, asked: Asked, now: datetime) -> list[Col
     if asked.waiting_for:
         found.append(_waiting_for(asked.waiting_for))
     if asked.since:
-        found.append(table.started_at >= _moment("since", asked.since))
+        found.append(table.started_at >= asked.since)
     if asked.until:
-        found.append(table.started_at < _moment("until", asked.until))
+        found.append(table.started_at < asked.until)
     if asked.late is not None:
         found.append(
             or_(
@@ -204,18 +204,9 @@ def _waiting_for(what: str) -> ColumnElement[bool]:
 
 def _position(cursor: str) -> tuple[str, str]:
     started_at, _, process_id = cursor.partition("~")
-    return _moment("after", started_at), process_id
-
-
-def _moment(name: str, text: str) -> str:
-    moment = moment_of(text)
+    moment = moment_of(started_at)
     if moment is None:
-        wanted = (
-            "the cursor of a page"
-            if name == "after"
-            else "a time with an offset, such as 2026-03-02T06:00:00Z"
-        )
         raise ContractViolation(
-            "the query breaks its contract", findings=[f"{name}: {text[:100]!r} is not {wanted}"]
+            "the query breaks its contract", findings=[f"after: {cursor[:100]!r} is not the cursor of a page"]
         )
-    return rfc3339(moment)
+    return rfc3339(moment), process_id

@@ -121,6 +121,7 @@ def shown(
             | {"detail": _detail(action["detail"])}
             for action in sorted(document.actions, key=lambda action: str(action["at"]))
         ],
+        "decisions": len(document.actions),
     }
     told |= _family(connection, document)
     return told | {"next": [msgspec.structs.asdict(each) for each in possible(told, loaded)]}

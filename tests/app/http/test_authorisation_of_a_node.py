@@ -138,7 +138,7 @@ async def found_at(http: aiohttp.ClientSession, ready: HttpNode, route: ApiRoute
         role, where = account.rsplit("-", 1)
         for plant in ("", ELSEWHERE) if where != "all" else (ELSEWHERE,):
             answer = await ask(http, route, ready.key(account), plant)
-            sees = where == "all" or (where == "there") == bool(plant)
+            sees = where == "all" or (where == "there") == bool(plant) or (not plant and route.any_plant)
             if "stranger" in allowed:
                 fits = answer == stranger or bool(plant)
             elif role not in allowed:

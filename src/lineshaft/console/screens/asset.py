@@ -92,7 +92,7 @@ class AssetScreen:
         return [Page(path="/asset", name="console-asset", show=self._show, permission="read:assets")]
 
     async def _show(self, visit: Visit) -> Response:
-        id, plant = visit.asked("id"), visit.asked("plant") or self._shell.plant.name
+        id, plant = visit.asked("id"), visit.asked("plant") or self._shell.home(visit)
         span = visit.asked("span") if visit.asked("span") in _SPANS else "day"
         machine = await self._machine(id, plant, visit) if id else None
         if machine is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ from starlette.responses import Response
 from lineshaft.console.moments import Moment, duration_text
 from lineshaft.console.page import Page, Visit
 from lineshaft.console.shell import Paging, Shell
+from lineshaft.core.asked_times import UnreadableTime, asked_text
 
 __all__ = ["AuditReads", "AuditScreen", "Verification", "Verifications"]
 
@@ -104,24 +106,35 @@ class AuditScreen:
         self._verifications = verifications
 
     def pages(self) -> Iterable[Page]:
-        return [Page(path="/audit", name="console-audit", show=self._show, permission="read:audit")]
+        return [
+            Page(
+                path="/audit",
+                name="console-audit",
+                show=self._show,
+                permission="read:audit",
+                payloads=True,
+            )
+        ]
 
     async def _show(self, visit: Visit) -> Response:
         filters = {name: visit.asked(name) for name in _FILTERS}
-        asked = {name: filters[name] for name in ("actor", "action", "subject")} | {
-            "since": self._shell.time.begin_of(filters["from"]),
-            "until": self._shell.time.begin_of(filters["to"], days=1),
-        }
         is_file = visit.asked("format") == "csv"
         limit, after = (_MOST_CSV, "") if is_file else (_SHOWN, visit.asked("after", 400))
-        found, following = await self._reads.page(asked, after, visit.plants, limit)
-        if is_file:
+        found: Sequence[Mapping[str, Any]] = ()
+        following, fault = "", ""
+        try:
+            found, following = await self._reads.page(self._asked(filters), after, visit.plants, limit)
+        except UnreadableTime as error:
+            fault = str(error)
+        if is_file and not fault:
             return await self._shell.csv("audit", _CSV, (_cells(row, visit) for row in found))
         actors, actions = await self._reads.known()
         return await self._shell.page(
             visit,
             "audit.html",
             here="audit",
+            status=HTTPStatus.BAD_REQUEST if fault else HTTPStatus.OK,
+            fault=fault,
             filters=filters,
             actors=actors,
             actions=[*sorted({f"{action.partition('.')[0]}.*" for action in actions}), *actions],
@@ -135,10 +148,17 @@ class AuditScreen:
             **await self._verified(visit),
         )
 
+    def _asked(self, filters: Mapping[str, str]) -> dict[str, str]:
+        zone = self._shell.time.zone
+        return {name: filters[name] for name in ("actor", "action", "subject")} | {
+            "since": asked_text("from", filters["from"], zone),
+            "until": asked_text("to", filters["to"], zone, ends=True),
+        }
+
     async def _verified(self, visit: Visit) -> dict[str, Any]:
         last = await self._verifications.last() if self._verifications else None
         return {
-            "verifies": self._verifications is not None and visit.may("decide:audit"),
+            "verifies": self._verifications is not None and self._shell.may(visit, "decide:audit"),
             "runs": self._verifications is not None and self._verifications.runs,
             "verification": last,
             "took": duration_text(last.took_s) if last else "",

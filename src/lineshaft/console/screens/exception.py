@@ -66,7 +66,14 @@ class ExceptionScreen:
 
     def pages(self) -> Iterable[Page]:
         return [
-            Page(path="/exception", name="console-exception", show=self._show, permission="read:exceptions")
+            Page(
+                path="/exception",
+                name="console-exception",
+                show=self._show,
+                permission="read:exceptions",
+                same=("show_exception",),
+                payloads=True,
+            )
         ]
 
     async def _show(self, visit: Visit) -> Response:
@@ -93,7 +100,8 @@ class ExceptionScreen:
 
     def _facts(self, found: Mapping[str, Any], visit: Visit) -> dict[str, Any]:
         whole = {"payload": found["payload"], "corrected": found["corrected"]}
-        seen = visit.shown(whole)
+        found = visit.seen(dict(found))
+        seen = {name: found[name] if found[name] is None else visit.shown(found[name]) for name in whole}
         is_whole = seen == whole
         current = seen.get("payload") if found["corrected"] is None else seen.get("corrected")
         is_json = found["form"] == "json"

@@ -15,7 +15,8 @@ from lineshaft.console.exception_words import KINDS, kind_words, state_words
 from lineshaft.console.page import Page, Visit
 from lineshaft.console.shell import Paging, Shell
 from lineshaft.console.tones import Tone, tone_of
-from lineshaft.core.errors import LineshaftError
+from lineshaft.core.asked_times import asked_text
+from lineshaft.core.errors import ContractViolation, LineshaftError
 from lineshaft.core.exceptions import (
     NOBODY,
     CauseGroup,
@@ -38,6 +39,7 @@ _CHOICES_FOR_S = 5.0
 _FILTERS = ("owner", "plant", "kind", "source", "assignee", "cause", "pattern", "since", "until")
 _STATES = (*ExceptionState, "all")
 _GROUPED = frozenset({ExceptionState.OPEN, ExceptionState.REDRIVEN})
+_GROUPED_BY = {name: name for name in ("owner", "plant", "assignee", "cause", "pattern", "source")}
 _COLUMNS = (
     *("exception_id", "state", "kind", "plant", "owner", "assignee", "source", "cause", "count"),
     *("first_at", "last_at", "closed_at", "correlation_id", "ref", "redrives"),
@@ -69,7 +71,13 @@ class ExceptionsScreen:
 
     def pages(self) -> Iterable[Page]:
         return [
-            Page(path="/exceptions", name="console-exceptions", show=self._show, permission="read:exceptions")
+            Page(
+                path="/exceptions",
+                name="console-exceptions",
+                show=self._show,
+                permission="read:exceptions",
+                same=("list_exceptions",),
+            )
         ]
 
     async def _show(self, visit: Visit) -> Response:
@@ -77,22 +85,28 @@ class ExceptionsScreen:
         state = visit.asked("state") if visit.asked("state") in _STATES else str(ExceptionState.OPEN)
         asked["state"] = "" if state == ExceptionState.OPEN else state
         asked["view"] = "rows" if visit.asked("view") == "rows" or state not in _GROUPED else ""
-        chosen, fault = self._chosen(asked, state, visit), ""
-        facts: dict[str, Any] = {"desks": [], "rows": [], "paging_of": Paging(), "total": None}
+        if visit.seen(_GROUPED_BY) != _GROUPED_BY:  # a group would tell what its rows do not
+            asked["view"] = "rows"
+        chosen, fault, status = Chosen(state="", plants=visit.plants), "", HTTPStatus.OK
+        facts: dict[str, Any] = {"desks": [], "rows": [], "paging_of": Paging()}
+        facts |= {"total": None, "searched": None}
         counts, choices = dict[str, int](), ExceptionChoices(owners=[], plants=[], assignees=[])
         try:
+            chosen = self._chosen(asked, state, visit)
             if visit.asked("format") == "csv":
-                return await self._csv(chosen)
+                return await self._csv(visit, chosen)
             facts |= await (self._listed if asked["view"] else self._grouped)(visit, asked, chosen)
             counts = await self._counts(chosen, facts["total"])
-            choices = await self._choices_of(visit.plants)
+            choices = self._shown_choices(visit, await self._choices_of(visit.plants))
+        except ContractViolation as error:
+            fault, status = str(error), HTTPStatus.BAD_REQUEST
         except LineshaftError as error:
-            fault = str(error)
+            fault, status = str(error), HTTPStatus.SERVICE_UNAVAILABLE
         return await self._shell.page(
             visit,
             "exceptions.html",
             here="exceptions",
-            status=HTTPStatus.SERVICE_UNAVAILABLE if fault else HTTPStatus.OK,
+            status=status,
             asked=asked,
             state_asked=state,
             states=[self._place(str(each), state, asked, counts) for each in _STATES],
@@ -116,32 +130,35 @@ class ExceptionsScreen:
 
     def _chosen(self, asked: Mapping[str, str], state: str, visit: Visit) -> Chosen:
         assignee = visit.caller.account if asked["assignee"] == _ME else asked["assignee"]
+        zone = self._shell.time.zone
         filters: dict[str, Any] = {
             name: asked[name] for name in ("owner", "plant", "kind", "source", "cause", "pattern")
         }
         return Chosen(
             state="" if state == "all" else state,
             assignee=assignee,
-            since=self._moment(asked["since"]),
-            until=self._moment(asked["until"], days=1),
+            since=asked_text("since", asked["since"], zone),
+            until=asked_text("until", asked["until"], zone, ends=True),
             plants=visit.plants,
             **filters,
         )
 
-    def _moment(self, text: str, days: int = 0) -> str:
-        """A day of the plant as the moment at which it begins, or with days=1 ends; a moment as it is."""
-        return self._shell.time.begin_of(text, days) or text
-
-    async def _csv(self, chosen: Chosen) -> Response:
-        found = await self._reads.page(chosen, limit=_MOST_EXPORTED)
-        return await self._shell.csv(
-            "exceptions", _COLUMNS, ([row[name] for name in _COLUMNS] for row in found.rows)
-        )
+    async def _csv(self, visit: Visit, chosen: Chosen) -> Response:
+        rows, after = list[Mapping[str, Any]](), ""
+        while True:
+            page = await self._reads.page(chosen, after=after, limit=_MOST_EXPORTED - len(rows))
+            rows += visit.seen(page.rows)
+            after = page.next
+            if not after or len(rows) == _MOST_EXPORTED:
+                break
+        table = ([row[name] for name in _COLUMNS] for row in rows)
+        return await self._shell.csv("exceptions", _COLUMNS, table)
 
     async def _listed(self, visit: Visit, asked: Mapping[str, str], chosen: Chosen) -> dict[str, Any]:
         found = await self._reads.page(chosen, after=visit.asked("after"), limit=_ROWS)
         return {
-            "rows": [row_view(row, self._shell) for row in found.rows],
+            "rows": [row_view(row, self._shell) for row in visit.seen(found.rows)],
+            "searched": self._shell.time.moment(found.searched, self._shell.now),
             "paging_of": Paging(
                 next=self._address(asked, after=found.next) if found.next else "",
                 first=self._address(asked) if visit.asked("after") else "",
@@ -166,7 +183,7 @@ class ExceptionsScreen:
         pages = await asyncio.gather(
             *(self._reads.page(_only(chosen, group), limit=_ROWS_OF_GROUP) for group in wanted)
         )
-        rows = {_key(group): page.rows for group, page in zip(wanted, pages, strict=True)}
+        rows = {_key(group): visit.seen(page.rows) for group, page in zip(wanted, pages, strict=True)}
         desks = [
             Desk(
                 name=owner,
@@ -228,6 +245,11 @@ class ExceptionsScreen:
             recent = {key: kept for key, kept in self._choices.items() if now - kept[0] <= _CHOICES_FOR_S}
             self._choices = recent | {plants: (now, found)}
         return found
+
+    def _shown_choices(self, visit: Visit, found: ExceptionChoices) -> ExceptionChoices:
+        hidden = {name for name, text in visit.seen(_GROUPED_BY).items() if text != _GROUPED_BY[name]}
+        changes: dict[str, list[str]] = {f"{name}s": [] for name in hidden & {"owner", "plant", "assignee"}}
+        return replace(found, **changes)
 
     def _place(self, state: str, here: str, asked: Mapping[str, str], counts: Mapping[str, int]) -> Place:
         count = counts.get(state)

@@ -202,6 +202,7 @@ class OverviewScreen:
             "figures": backlog(standing, self._shell.time, now, plant),
             "charts": charts(courses, known_from, ends, over.step_s),
             "totals": totals(sums),
+            "is_quiet": not (standing.work or standing.desks or any(flow.count for flow in sums)),
             "over": over,
             "recent": [
                 (

@@ -64,7 +64,16 @@ class ProcessScreen:
         self._processes = processes
 
     def pages(self) -> Iterable[Page]:
-        return [Page(path="/process", name="console-process", show=self._show, permission="read:processes")]
+        return [
+            Page(
+                path="/process",
+                name="console-process",
+                show=self._show,
+                permission="read:processes",
+                same=("show_process",),
+                payloads=True,
+            )
+        ]
 
     async def _show(self, visit: Visit) -> Response:
         ref = visit.asked("id", 300)
@@ -78,13 +87,13 @@ class ProcessScreen:
             if error.code == "no_such_process":
                 return await self._missing(visit, ref)
             raise
-        view = process_view(shown, self._shell.time, self._shell.now, visit.shown)
+        view = process_view(visit.seen(shown), self._shell.time, self._shell.now, visit.shown)
         return await self._shell.page(
             visit,
             "process.html",
             here="processes",
             view=view,
-            choices=self._choices(shown, visit) if visit.may("decide:processes") else [],
+            choices=self._choices(shown, visit) if self._shell.may(visit, "decide:processes") else [],
             tone_of=tone_of,
             firsts=[step for step in shown["steps"] if step["step"].isdigit()],
         )

@@ -34,7 +34,8 @@ _COLUMNS = (
 
 
 class ProcessList(Protocol):
-    """As app.console_processes has it. filters: those of the page, without empty ones; times as RFC 3339."""
+    """As app.console_processes has it. filters: those of the page, without empty ones; times as people
+    give them."""
 
     @property
     def late_after_s(self) -> Mapping[str, float]:
@@ -93,7 +94,13 @@ class ProcessesScreen:
 
     def pages(self) -> Iterable[Page]:
         return [
-            Page(path="/processes", name="console-processes", show=self._show, permission="read:processes")
+            Page(
+                path="/processes",
+                name="console-processes",
+                show=self._show,
+                permission="read:processes",
+                same=("list_processes",),
+            )
         ]
 
     async def _show(self, visit: Visit) -> Response:
@@ -106,10 +113,10 @@ class ProcessesScreen:
         counts: Mapping[str, int] = {}
         choices: Mapping[str, Sequence[str]] = {"types": (), "plants": (), "owners": ()}
         try:
-            filters = self._filters(asked)
+            filters = {name: text for name, text in {**asked, "plant": ""}.items() if text}
             if visit.asked("format") == "csv":
                 found = await reads.page(filters, plants, "", _MOST_EXPORTED)
-                table = ([row[name] for name in _COLUMNS] for row in found)
+                table = ([row[name] for name in _COLUMNS] for row in visit.seen([*found]))
                 return await self._shell.csv("processes", _COLUMNS, table)
             rows, counts, choices = await asyncio.gather(
                 reads.page(filters, plants, visit.asked("after"), _ROWS + 1),
@@ -117,7 +124,7 @@ class ProcessesScreen:
                 reads.choices(visit.plants),
             )
         except ContractViolation as error:
-            fault, status = "; ".join(error.findings), HTTPStatus.UNPROCESSABLE_ENTITY
+            fault, status = str(error), HTTPStatus.BAD_REQUEST
         except LineshaftError as error:
             fault, status = str(error), HTTPStatus.SERVICE_UNAVAILABLE
         return await self._shell.page(
@@ -127,7 +134,7 @@ class ProcessesScreen:
             status=status,
             asked=asked,
             fault=fault,
-            rows=[self._row(row) for row in rows[:_ROWS]],
+            rows=[self._row(row) for row in visit.seen([*rows[:_ROWS]])],
             figures=self._figures(asked, counts),
             choices=choices,
             plants=choices["plants"],
@@ -136,14 +143,6 @@ class ProcessesScreen:
             is_filtered=any(asked.values()),
             paging_of=self._paging(asked, rows, visit),
         )
-
-    def _filters(self, asked: Mapping[str, str]) -> dict[str, str]:
-        times = {"since": self._moment(asked["since"]), "until": self._moment(asked["until"], days=1)}
-        return {name: text for name, text in {**asked, **times, "plant": ""}.items() if text}
-
-    def _moment(self, text: str, days: int = 0) -> str:
-        """A day of the plant as the moment at which it begins, or with days=1 ends; a moment as it is."""
-        return self._shell.time.begin_of(text, days) or text
 
     def _row(self, row: Row) -> ProcessRow:
         now, state = self._shell.now, str(row["state"])

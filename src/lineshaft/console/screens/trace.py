@@ -58,10 +58,11 @@ class TraceScreen:
         self._sent_form = sent_form
 
     def pages(self) -> Iterable[Page]:
+        told: dict[str, Any] = {"same": ("trace",), "payloads": True}
         return [
-            Page(path="/trace", name="console-trace", show=self._show, permission="read:trace"),
+            Page(path="/trace", name="console-trace", show=self._show, permission="read:trace", **told),
             Page(path="/keys", name="console-keys", show=self._keys, permission="read:trace"),
-            Page(path="/sent", name="console-sent", show=self._sent, permission="read:trace"),
+            Page(path="/sent", name="console-sent", show=self._sent, permission="read:trace", **told),
         ]
 
     async def _show(self, visit: Visit) -> Response:
@@ -71,7 +72,7 @@ class TraceScreen:
         facts: dict[str, Any] = {"stories": [], "more": 0, "cut": False, "newest": [], "fault": ""}
         try:
             if key:
-                answer = {**await self._reads.trace(one or key, visit.plants), "query": key}
+                answer = visit.seen({**await self._reads.trace(one or key, visit.plants)}) | {"query": key}
                 facts["more"], facts["cut"] = answer["more"], answer["cut"]
                 facts["stories"] = stories(
                     answer,

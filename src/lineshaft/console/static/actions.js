@@ -64,6 +64,15 @@
     output.append(list);
   }
 
+  // Somebody else decided meanwhile: what was typed stays until it is given up.
+  function offerNew(form) {
+    const load = Object.assign(document.createElement("button"), { type: "button", className: "plain", textContent: "Load the new state" });
+    load.addEventListener("click", () => location.reload());
+    const line = document.createElement("p");
+    line.append(load, " What is typed here is lost then.");
+    form.querySelector("output").append(line);
+  }
+
   document.addEventListener("submit", async (submission) => {
     const form = submission.target;
     if (!form.matches("form.action")) return;
@@ -83,9 +92,13 @@
       if (!answer.ok) {
         const problem = found || {};
         say(form, "bad", problem.detail || problem.title || `the server said ${answer.status}`, problem.errors || []);
+        if (problem.code === "changed_meanwhile") offerNew(form);
         return;
       }
-      if (!asked.dry_run) delete form.dataset.dirty;
+      if (!asked.dry_run) {
+        delete form.dataset.dirty;
+        if (form.elements.seen && Number.isInteger(found?.decisions)) form.elements.seen.value = found.decisions;
+      }
       say(form, "good", form.dataset.done || "Done");
       form.dispatchEvent(new CustomEvent("lineshaft:done", { bubbles: true, detail: { form, body: found, asked } }));
     } catch (error) {

@@ -14,6 +14,14 @@
     const told = JSON.parse(place.dataset.series);
     drawn.get(place)?.destroy();
     place.replaceChildren();
+    const isNone = told.lines.every((line) => line.y.every((value) => value == null));
+    if (isNone || told.x.length < 2) {
+      const none = place.appendChild(document.createElement("p"));
+      none.className = "none";
+      none.textContent = isNone ? "Nothing was measured in this time." : "The course is drawn as soon as it has two points.";
+      drawn.set(place, null);
+      return;
+    }
     const short = told.unit?.length <= 4 ? told.unit : ""; // fits beside each figure of the axis
     const axis = { stroke: css("--muted"), grid: { stroke: css("--faint"), width: 1 }, ticks: { show: false }, font: "11px sans-serif" };
     const limits = (told.limits || []).map((limit) => ({ ...limit, tone: limit.tone || "warn", limit: true, y: told.x.map(() => limit.y) }));

@@ -86,6 +86,7 @@
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const id of wanted) {
         const [old, replacement] = [document.getElementById(id), fresh.getElementById(id)];
+        if (old?.dataset.live === "*" && !replacement) return location.reload(); // what was away is back
         if (old && replacement) Idiomorph.morph(old, document.importNode(replacement, true), morphing);
       }
       tick();
