@@ -219,23 +219,6 @@ class Product:
             process.kill()
             await process.wait()
 
-    async def refused_twin(self) -> str:
-        """Start a second product on the same folder; what it says before it ends."""
-        twin = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "lineshaft.app",
-            "run",
-            "--config",
-            str(self.settings_path),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            preexec_fn=_die_with_parent,
-        )
-        async with asyncio.timeout(_START_S):
-            said, _ = await twin.communicate()
-        return "" if twin.returncode == 0 else said.decode()
-
     def _log_tail(self) -> str:
         lines = self.log_path.read_text(errors="replace").splitlines()
         return "\n".join(lines[-25:])

@@ -2,29 +2,75 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import re
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import structlog
 
 from lineshaft.store import Store
 from lineshaft.store.schema import METADATA
 from tests.databases import Postgres, PostgresDidNotStart
+from tests.examples import settle_examples
 
 Reopen = Callable[[], Store]
+
+settle_examples()
+
+_LOG = structlog.get_config()
+_LOG["processors"][-1] = structlog.dev.ConsoleRenderer(
+    colors=False, exception_formatter=structlog.dev.plain_traceback
+)
+
+
+_IN_MEMORY = Path("/dev/shm")
+_PLENTY = 8 * 2**30
+
+
+def _temporary_files_in_memory(config: pytest.Config) -> None:
+    """Every commit of a store waits for the disk, which takes longer than what most tests do between them.
+    They go where TMPDIR says, if it does: set it to keep what a failed test leaves."""
+    if "TMPDIR" in os.environ or hasattr(config, "workerinput") or not _IN_MEMORY.is_dir():
+        return
+    for left in _IN_MEMORY.glob("lineshaft-tests-*"):
+        if not Path("/proc", left.name.rpartition("-")[2]).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    (available,) = re.findall(r"MemAvailable: *([0-9]+) kB", Path("/proc/meminfo").read_text())
+    if min(shutil.disk_usage(_IN_MEMORY).free, int(available) * 1024) < _PLENTY:
+        return
+    folder = _IN_MEMORY / f"lineshaft-tests-{os.getpid()}"
+    folder.mkdir(mode=0o711)  # PostgreSQL runs as somebody else
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
+    config.add_cleanup(partial(shutil.rmtree, folder, ignore_errors=True))
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Compile once, not in each of the hundreds of processes that tests start: where nothing may be written
-    beside the sources, the bytecode goes into a folder that is gone afterwards."""
+    beside the sources, the bytecode goes into the environment, and later runs have it, too."""
+    _temporary_files_in_memory(config)
     if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
-        compiled = tempfile.TemporaryDirectory(prefix="lineshaft-bytecode-", ignore_cleanup_errors=True)
-        os.environ["PYTHONPYCACHEPREFIX"] = compiled.name
-        config.add_cleanup(compiled.cleanup)
+        os.environ["PYTHONPYCACHEPREFIX"] = str(Path(sys.prefix) / "bytecode")
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests stay to the end: nothing is gained by looking through them again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _plain_log() -> None:
+    """As nobody left it changed: a log is the same for every test, whichever ran before. A traceback with
+    colours and all that its frames hold takes a hundred times longer than a plain one."""
+    structlog.configure(**_LOG)
 
 
 @pytest.fixture(scope="session")

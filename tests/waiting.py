@@ -9,10 +9,16 @@ from collections.abc import Awaitable, Callable
 __all__ = ["PATIENCE_S", "until"]
 
 PATIENCE_S = 60.0  # with what comes in a moment, on a machine that has other things to do
+_SOON_S, _RARELY_S = 0.002, 0.01
 
 
 async def until(condition: Callable[[], object | Awaitable[object]], timeout_s: float = PATIENCE_S) -> None:
-    """raises  TimeoutError when the condition does not come to hold"""
+    """Look soon, and more rarely the longer it takes: a look may cost as much as what is waited for.
+
+    raises  TimeoutError when the condition does not come to hold
+    """
+    loop = asyncio.get_running_loop()
+    began = loop.time()
     async with asyncio.timeout(timeout_s):
         while True:
             holds = condition()
@@ -20,4 +26,4 @@ async def until(condition: Callable[[], object | Awaitable[object]], timeout_s: 
                 holds = await holds
             if holds:
                 return
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(min(_SOON_S + (loop.time() - began) / 20, _RARELY_S))

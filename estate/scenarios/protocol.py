@@ -13,6 +13,7 @@ __all__ = ["Protocol", "StepFailed"]
 
 T = TypeVar("T")
 _LOOK_EVERY_S = 0.02
+_RARELY_S = 0.25
 
 
 class StepFailed(Exception):
@@ -53,14 +54,16 @@ class Protocol:
         within_s: float = 60.0,
         detail: Callable[[T], str] = lambda _: "",
     ) -> T:
-        """Look until the answer is true. The target systems send no events, so they are asked again.
+        """Look until the answer is true. The target systems send no events, so they are asked again, more
+        rarely the longer it takes: what they have to answer costs them time, too.
 
         raises  StepFailed when it does not come true in time
         """
         try:
             async with asyncio.timeout(within_s):
-                while not (found := await look()):  # noqa: ASYNC110 - see above
-                    await asyncio.sleep(_LOOK_EVERY_S)
+                while not (found := await look()):
+                    waited_s = time.perf_counter() - self._last
+                    await asyncio.sleep(min(_LOOK_EVERY_S + waited_s / 20, _RARELY_S))
         except TimeoutError:
             self.note(name, False, f"did not happen within {within_s:g} s")
             raise StepFailed(name) from None

@@ -26,7 +26,7 @@ from lineshaft.core.errors import TransientFault
 __all__ = ["SystemProcess", "serve_child"]
 
 PR_SET_PDEATHSIG = 1
-START_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 5.0
 PROJECT = Path(__file__).parents[2]
 

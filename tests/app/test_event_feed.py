@@ -39,7 +39,7 @@ async def read(
     feed: BackboneFeed, count: int, after: Mapping[str, StreamPosition], **how: object
 ) -> list[FedEvent]:
     found: list[FedEvent] = []
-    async with asyncio.timeout(20), feed.follow(after, **how) as batches:  # type: ignore[arg-type]
+    async with asyncio.timeout(60), feed.follow(after, **how) as batches:  # type: ignore[arg-type]
         async for batch in batches:
             found += batch
             if len(found) >= count:
@@ -105,7 +105,7 @@ async def test_a_server_that_is_killed_in_the_middle(backbone: Backbone, feed: B
     assert backbone.server is not None
     assert backbone.server.pid is not None
     os.kill(backbone.server.pid, signal.SIGKILL)
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(90):
         await backbone.publisher.publish(told[200:])
         await following
     assert [each.event.id for each in found] == [event.id for event in told]

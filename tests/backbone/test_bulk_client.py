@@ -15,6 +15,7 @@ from nats.errors import ProtocolError
 from nats.protocol.parser import Parser
 
 from lineshaft.backbone.bulk_client import BulkClient, BulkParser, Sink
+from tests.examples import examples
 
 OURS = b"7"
 Message = tuple[bytes, bytes, bytes, bytes]
@@ -76,7 +77,7 @@ def lines_of(head: bytes | None) -> bytes:
     return (head or b"")[10:-4]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=examples(100))
 @given(st.lists(anything, max_size=8), st.lists(st.integers(1, 60), min_size=1, max_size=20))
 def test_any_split_gives_the_messages_of_the_reference(frames: list[bytes], cuts: list[int]) -> None:
     data = b"".join(frames)

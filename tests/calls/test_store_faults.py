@@ -31,6 +31,7 @@ from tests.books import (
     request_lost,
     unknown_material,
 )
+from tests.examples import examples
 from tests.rows import rows
 
 from .conftest import QUICK, door_on
@@ -124,7 +125,10 @@ TURNS: list[Turn] = [
 ]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(15),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     turns=st.lists(st.sampled_from(TURNS), max_size=8),
     committed=st.lists(st.booleans(), min_size=6, max_size=6),

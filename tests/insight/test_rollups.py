@@ -176,7 +176,7 @@ async def test_after_a_stop_of_the_node_the_time_between_is_counted(counting: Co
 async def test_the_task_counts_until_it_is_cancelled(counting: Counting) -> None:
     await counting.put(events, event(1, 20), event(2, 86_400))
     task = asyncio.create_task(counting.rollups.run())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while sum(flow.count for flow in await counting.flows(hours=48, step_s=HOUR)) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     task.cancel()

@@ -16,6 +16,7 @@ from lineshaft.ledger import Audit, AuditEntry, AuditReport, ChainHead, audit_ro
 from lineshaft.store import Store
 from lineshaft.store.schema import audit, audit_heads
 from tests.clocks import ManualClock
+from tests.examples import examples
 from tests.rows import rows
 
 
@@ -222,7 +223,7 @@ def _remove(connection: Connection, seq: int) -> None:
 
 
 @given(batches=st.lists(ENTRIES, min_size=1, max_size=4), data=st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(10))
 def test_any_entries_verify_until_one_is_touched(
     migrated_sqlite: Path, batches: list[list[AuditEntry]], data: st.DataObject
 ) -> None:

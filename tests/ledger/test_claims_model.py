@@ -31,6 +31,7 @@ from lineshaft.store.engine import _engine
 from lineshaft.store.schema import audit, audit_heads, business_keys, calls, outbox, workers
 from tests.books import Books, Posting, booking
 from tests.clocks import ManualClock
+from tests.examples import examples
 from tests.rows import rows
 
 POST = Books.operations["post"]
@@ -236,6 +237,7 @@ class ClaimsAgainstAModel(RuleBasedStateMachine):
         self.runner.close()
 
 
+@pytest.mark.hypothesis
 def test_claims_against_a_model(store_url: str) -> None:
     class Machine(ClaimsAgainstAModel):
         url = store_url
@@ -243,6 +245,6 @@ def test_claims_against_a_model(store_url: str) -> None:
     run_state_machine_as_test(
         Machine,
         settings=settings(  # to make a failure smaller takes minutes here
-            max_examples=25, stateful_step_count=25, deadline=None, phases=[Phase.generate]
+            max_examples=examples(10), stateful_step_count=25, phases=[Phase.generate]
         ),
     )

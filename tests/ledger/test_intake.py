@@ -15,6 +15,7 @@ from lineshaft.ledger.intake import Intake, _Asked, _take_together
 from lineshaft.store import Store
 from lineshaft.store.schema import api_requests, outbox, request_claims
 from tests.clocks import ManualClock
+from tests.examples import examples
 from tests.gateway.events.telling import SOURCE, threshold_event
 from tests.ledger.requests.noting import note
 from tests.rows import rows
@@ -31,7 +32,10 @@ def arrival(number: int, content: str = "x") -> Arrival:
 
 
 @given(REQUESTS, st.integers(0, 8))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(15),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_as_one_after_the_other(
     migrated_sqlite: Path, asked: list[list[tuple[int, str]]], first: int
 ) -> None:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -42,6 +43,7 @@ from lineshaft.store.schema import (
 )
 from tests.books import BOOKED, Posting
 from tests.clocks import ManualClock
+from tests.examples import examples
 from tests.facts import AT
 
 from .model import Model
@@ -52,7 +54,7 @@ NOW = rfc3339(AT)
 WORKERS = st.sampled_from(["w1", "w2"])
 IDS = ["p1", "p2", "p3"]
 KEYS = ["k1", "k2"]
-EXAMPLES = 25
+EXAMPLES = examples(10)
 ENDS = [ProcessState.COMPLETED, ProcessState.PARKED, ProcessState.ABORTED]
 TURNS = ["suspend", "suspend", "suspend", "suspend", "take", "take", "deliver", "deliver", "claim_due"]
 TURNS += ["expire", "finish", "act", "skip", "crash", "start"]
@@ -333,12 +335,13 @@ class Journal(RuleBasedStateMachine):
         return Pending(step=step, wake_at=9e9, event_type=event_type, key=key, child=child)
 
 
+@pytest.mark.hypothesis
 def test_units_in_any_order_keep_to_the_model(store_url: str) -> None:
     engine = _engine(store_url)
     machine = type("OnThisDatabase", (Journal,), {"engine": engine})
     try:
         machine.TestCase.settings = settings(  # type: ignore[attr-defined]
-            max_examples=EXAMPLES, stateful_step_count=40, deadline=None
+            max_examples=EXAMPLES, stateful_step_count=40
         )
         machine.TestCase().runTest()  # type: ignore[attr-defined]
     finally:

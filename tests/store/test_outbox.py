@@ -15,6 +15,7 @@ from lineshaft.core.errors import TransientFault
 from lineshaft.core.values import Event, EventClass
 from lineshaft.store import Outbox, Store
 from lineshaft.store.schema import outbox as table
+from tests.examples import examples
 from tests.rows import rows
 from tests.waiting import until
 
@@ -151,7 +152,10 @@ async def test_more_than_a_batch_goes_out(store: Store) -> None:
     assert backbone.batches == 3
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(8),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(faults=st.lists(st.booleans(), max_size=6))
 async def test_a_publisher_that_fails_loses_nothing_and_changes_no_order(
     faults: list[bool], store: Store, no_pause: None

@@ -22,6 +22,7 @@ from lineshaft.store.schema import (
     workers,
 )
 from lineshaft.store.statements import change, insert_all, insert_new, inserted, present, put, rows_at
+from tests.examples import examples
 from tests.rows import rows
 
 Statement = Callable[[Connection, Table, Sequence[dict[str, Any]]], Any]
@@ -68,7 +69,10 @@ async def test_text_binary_numbers_and_null_come_back_as_they_went(store: Store)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(12),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(texts=st.lists(TEXTS, min_size=1, max_size=5), value=st.binary(max_size=40))
 async def test_any_text_and_any_bytes_come_back(texts: list[str], value: bytes, store: Store) -> None:
     given = [

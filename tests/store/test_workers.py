@@ -22,6 +22,7 @@ from lineshaft.store.engine import _engine
 from lineshaft.store.schema import telemetry_state, workers
 from lineshaft.store.workers import living_workers
 from tests.databases import Postgres
+from tests.examples import examples
 from tests.rows import rows
 from tests.waiting import until
 
@@ -379,11 +380,12 @@ class _Sync:
         return value
 
 
+@pytest.mark.hypothesis
 def test_leases_keep_to_the_model(store_url: str) -> None:
     engine = _engine(store_url)
     machine: Any = type("OnThisDatabase", (Leases,), {"engine": engine})
     try:
-        machine.TestCase.settings = settings(max_examples=20, stateful_step_count=25, deadline=None)
+        machine.TestCase.settings = settings(max_examples=examples(8), stateful_step_count=25)
         machine.TestCase().runTest()
     finally:
         engine.dispose()

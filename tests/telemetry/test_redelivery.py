@@ -18,6 +18,7 @@ from lineshaft.core.ports import StreamPosition
 from lineshaft.core.values import RawReading
 from lineshaft.model.aggregates import ReadingsAggregate
 from lineshaft.telemetry import RuleSet, TelemetryPipeline, read_rules
+from tests.examples import examples
 
 from .edge_node import EdgeNode
 from .plant import (
@@ -132,7 +133,7 @@ async def deliver(
             done = (await line.start()).get("RAW", StreamPosition(0)).sequence
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(50))
 @given(traffic, st.data())
 def test_same_events_whatever_happens_on_the_way(
     readings: list[tuple[int, int, int]], data: st.DataObject
@@ -160,7 +161,7 @@ def last_told(outside: Outside) -> dict[tuple[object, ...], ReadingsAggregate]:
     return {key: replace(window, revision=0) for key, window in windows.items()}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(50))
 @given(traffic, st.data())
 def test_windows_hold_each_reading_once(readings: list[tuple[int, int, int]], data: st.DataObject) -> None:
     """A tick may tell a window before a late reading comes; its last revision has everything."""
@@ -172,7 +173,7 @@ def test_windows_hold_each_reading_once(readings: list[tuple[int, int, int]], da
     assert last_told(calm)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(25))
 @given(st.lists(st.sampled_from([100, 208, 220]), max_size=40), st.integers(0, 3), st.data())
 def test_sparkplug_sessions_survive_as_well(values: list[int], again: int, data: st.DataObject) -> None:
     node = EdgeNode()
@@ -188,7 +189,7 @@ def test_sparkplug_sessions_survive_as_well(values: list[int], again: int, data:
     assert calm.exceptions == rough.exceptions == []  # no restart looks like lost messages
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(40))
 @given(traffic, st.data())
 def test_more_copies_make_no_more_events(readings: list[tuple[int, int, int]], data: st.DataObject) -> None:
     """A device or broker that sends again, later and in any number, adds nothing."""

@@ -35,7 +35,7 @@ checks.positive_data_acceptance.enabled = false
 """
 
 
-@pytest.mark.timeout(120 + 60 * EXAMPLES)
+@pytest.mark.timeout(300 + 60 * EXAMPLES)
 def test_answers_are_as_the_document_says(tmp_path: Path) -> None:
     (tmp_path / "rules.toml").write_text(RULES)
     account = {"roles": ["administrator"], "plants": "*", "system": "erp", "limits": {"rate_per_s": 0}}

@@ -180,13 +180,13 @@ def _plant(definitions: int) -> dict[str, Any]:
 
 
 def test_three_hundred_definitions_take_about_a_second() -> None:
-    """Half a second on an idle core; twice that is left for a busy machine."""
+    """Half a second on an idle core; ten times that is left for a busy or slow one."""
     old = _plant(300)
     wider, narrower = copy.deepcopy(old), copy.deepcopy(old)
     wider["$defs"]["T57"]["properties"]["more"] = STR
     narrower["$defs"]["T57"]["properties"]["text3"]["maxLength"] = 30
-    assert min(_seconds(old, wider, 0) for _ in range(2)) < 2
-    assert min(_seconds(old, narrower, 1) for _ in range(2)) < 2
+    assert _seconds(old, wider, 0) < 5
+    assert _seconds(old, narrower, 1) < 5
 
 
 def _seconds(old: Any, new: Any, findings: int) -> float:

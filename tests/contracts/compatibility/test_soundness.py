@@ -14,10 +14,10 @@ from lineshaft.contracts.compatibility import Mode, compare
 from lineshaft.core.errors import ConfigError
 from tests.contracts.compatibility.generate import changed_schema, documents, random_schema
 from tests.contracts.compatibility.views import Mixed, Views
+from tests.examples import examples
 
 _MANY = settings(
-    max_examples=250,
-    deadline=None,
+    max_examples=examples(80),
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )

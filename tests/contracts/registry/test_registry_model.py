@@ -30,6 +30,7 @@ from tests.contracts.registry.files import (
     payload,
     read,
 )
+from tests.examples import examples
 
 DOCUMENTS = (
     SHIPMENT,
@@ -72,7 +73,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 @given(st.lists(STEPS, min_size=1, max_size=12))
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=examples(15), derandomize=True)
 def test_the_folder_stays_sound(steps: list[Step]) -> None:
     with tempfile.TemporaryDirectory() as made:
         folder, published = Path(made), dict[str, str]()

@@ -28,6 +28,7 @@ from lineshaft.ledger.intake import Intake
 from lineshaft.store import Store
 from lineshaft.store.schema import outbox, request_claims
 from tests.clocks import ManualClock
+from tests.examples import examples
 from tests.facts import AT
 from tests.gateway.asking import ask
 from tests.gateway.events.telling import HISTORIAN, NOW, SOURCE, asked, batch, structured
@@ -315,7 +316,7 @@ ODD = st.fixed_dictionaries(
 
 
 @given(st.lists(st.builds(lambda odd: structured() | odd, ODD), max_size=3), st.booleans(), JSON)
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=examples(50))
 def test_whatever_is_told_is_answered(documents: list[dict[str, Any]], is_batch: bool, unit: Any) -> None:
     """Never with an error of ours: taken, or refused with a reason."""
     events = EventsIn(Everything(), EVENTS, ManualClock(NOW), enterprise="northspring", plant="leipzig")

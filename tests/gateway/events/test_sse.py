@@ -23,7 +23,7 @@ from lineshaft.gateway.pipeline import make_gateway
 from lineshaft.gateway.policies import AccountPolicy, FieldRules
 from tests.gateway.events.telling import HISTORIAN, threshold_event
 from tests.gateway.server import serving
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 STREAM, MADE = "LS_OPERATIONAL", "2026-03-01"
 
@@ -82,7 +82,7 @@ class Reader:
     async def messages(self, count: int) -> list[tuple[str, str, Any]]:
         found: list[tuple[str, str, Any]] = []
         fields: dict[str, str] = {}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             async for line in self.answer.content:
                 text = line.decode().rstrip("\n")
                 if text.startswith(":"):
@@ -276,7 +276,7 @@ async def test_a_server_that_stops_does_not_wait_for_its_readers(served: Served)
     async with served.reading() as reader:
         await reader.messages(1)
         served.events.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await reader.answer.content.read()
 
 

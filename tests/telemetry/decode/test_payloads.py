@@ -13,6 +13,7 @@ from lineshaft.telemetry.decode.payload_walk import walk
 from lineshaft.telemetry.decode.sample import EARLIEST_US, LATEST_US, shown
 from lineshaft.telemetry.decoder import Decoded
 from lineshaft.telemetry.readings import QUALITIES, STALE
+from tests.examples import examples
 from tests.telemetry.messages import Seen, batch_of, decoder, pieces, seen, tags_of, us
 from tests.telemetry.plant import T0, at, ms, raw
 
@@ -222,7 +223,7 @@ def walked(payload: bytes, message: int) -> list[Seen]:
     ]
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(100))
 @given(st.lists(anything, max_size=5))
 def test_in_bulk_as_element_by_element(documents: list[object]) -> None:
     payloads = [json.dumps(document).encode() for document in documents]

@@ -15,6 +15,7 @@ from lineshaft.telemetry.evaluate.columnar import ColumnarEvaluation
 from lineshaft.telemetry.evaluate.evaluation import Evaluation, Live, Results
 from lineshaft.telemetry.evaluate.reference import ReferenceEvaluation
 from lineshaft.telemetry.readings import BAD, GOOD, STALE, UNCERTAIN
+from tests.examples import examples
 from tests.telemetry.evaluating import START, Message, S, batch_of, rules_of
 
 PRESS = {"version": 1, "applies_to": {"asset_class": "press"}}
@@ -195,7 +196,7 @@ def run(evaluation: Evaluation, steps: Sequence[Message | int], seen: Seen, cut:
     return evaluation
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(40))
 @given(wild() | calm(), cuts)
 def test_columns_equal_the_reference(steps: list[Message | int], cut: set[int]) -> None:
     reference, columnar = ReferenceEvaluation(EVERYTHING), ColumnarEvaluation(EVERYTHING)
@@ -210,7 +211,7 @@ def test_columns_equal_the_reference(steps: list[Message | int], cut: set[int]) 
     assert live.changed.tolist() == changed.changed.tolist()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(25))
 @given(wild() | calm(), cuts, cuts)
 def test_either_goes_on_from_what_the_other_saved(
     steps: list[Message | int], cut: set[int], restarts: set[int]

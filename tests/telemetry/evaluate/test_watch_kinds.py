@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lineshaft.core.values import RawBatch
@@ -191,7 +191,6 @@ MESSAGES = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(MESSAGES, st.sets(st.integers(1, 19)), st.booleans())
 def test_the_same_whatever_the_batches(messages: list[Message], borders: set[int], saving: bool) -> None:
     plain, saved = told(ReferenceEvaluation, messages, set(), saving=False)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lineshaft.core.errors import PermanentFault
@@ -267,7 +267,6 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(STEPS, st.sets(st.integers(0, 25)))
 def test_going_on_from_what_was_saved_changes_nothing(
     steps: list[tuple[int, str, float]], restarts: set[int]

@@ -16,6 +16,7 @@ from lineshaft.telemetry.decoder import Decoded, Decoder
 from lineshaft.telemetry.sparkplug.metric import number
 from lineshaft.telemetry.sparkplug.sparkplug_b_pb2 import Payload
 from lineshaft.telemetry.state import BIRTHS, CURSOR
+from tests.examples import examples
 from tests.telemetry.edge_node import PRESSURE, EdgeNode
 from tests.telemetry.messages import Seen, batch_of, pieces, seen, us
 from tests.telemetry.plant import FakeClock, ms, raw, tag_list
@@ -417,7 +418,7 @@ steps = st.tuples(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(50))
 @given(st.lists(steps, max_size=30), st.lists(st.integers(0, 40), max_size=6))
 def test_batches_and_restarts_change_nothing(traffic: list[tuple[str, int]], cuts: list[int]) -> None:
     messages = Traffic(traffic).messages

@@ -16,6 +16,7 @@ from lineshaft.telemetry.sparkplug import bulk as sparkplug_bulk
 from lineshaft.telemetry.sparkplug.sparkplug_b_pb2 import Metric, Payload
 from lineshaft.telemetry.sparkplug.template import template_of
 from lineshaft.telemetry.sparkplug.values import ValueReader
+from tests.examples import examples
 from tests.telemetry.messages import batch_of, decoder, seen, tags_of, us
 from tests.telemetry.plant import ms, raw
 
@@ -126,7 +127,7 @@ def alike(draw: st.DrawFn) -> list[RawReading]:
     return session(births, data)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(120))
 @given(alike())
 def test_together_as_apart(messages: list[RawReading]) -> None:
     same(messages)
