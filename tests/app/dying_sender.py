@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import tempfile
-from pathlib import Path
 
 from lineshaft.app.event_feed import BackboneFeed
 from lineshaft.app.subscriptions import Subscriptions
@@ -23,18 +21,16 @@ async def main(store_url: str, nats: str, user: str, password: str, host: str) -
     clock, store = SystemClock(), Store.open(store_url)
     worker = Worker(store, "w1")
     await worker.join()
-    with tempfile.TemporaryDirectory() as folder:
-        backbone = await Backbone.start(nats, Path(folder), user=user, password=password)
-        part = Subscriptions(
-            BackboneFeed(backbone, EVENTS),
-            Book(store, Audit("w1", clock), clock),
-            HandingOut(store, worker, clock),
-            Deliveries(store, worker, Desk(store, clock).add, clock),
-            WebhookSender(Destinations([host]), clock),
-            clock,
-            look_again_s=0.02,
-        )
-        await asyncio.gather(worker.run(lambda *_: (), lambda _: None), part.run())
+    part = Subscriptions(
+        BackboneFeed(await Backbone.join(nats, user=user, password=password), EVENTS),
+        Book(store, Audit("w1", clock), clock),
+        HandingOut(store, worker, clock),
+        Deliveries(store, worker, Desk(store, clock).add, clock),
+        WebhookSender(Destinations([host]), clock),
+        clock,
+        look_again_s=0.02,
+    )
+    await asyncio.gather(worker.run(lambda *_: (), lambda _: None), part.run())
 
 
 if __name__ == "__main__":

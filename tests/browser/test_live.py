@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from statistics import median
 
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from estate.played import PlayedPlant
 from tests.browser.desk import Desk
@@ -42,3 +42,30 @@ async def test_an_action_is_answered_at_once(desk: Desk, plant: PlayedPlant) -> 
     print(f"feedback after {feedback:.1f} ms, result after {result:.0f} ms")
     assert feedback < _FEEDBACK_MS * patience
     assert result < _RESULT_MS * patience
+
+
+async def test_a_page_that_could_not_be_shown_comes_by_itself(desk: Desk, plant: PlayedPlant) -> None:
+    async with desk.seat("vera") as seat:
+        seat.refusals = {503}
+        page = await seat.open("audit")
+        away = (
+            (await page.content())
+            .replace('data-live="', 'data-was="')
+            .replace("</main>", '<section id="away" data-live="*">Not now</section></main>')
+        )
+        is_away = True
+
+        async def instead(route: Route) -> None:
+            if is_away:
+                await route.fulfill(status=503, content_type="text/html", body=away)
+            else:
+                await route.continue_()
+
+        await page.route("**/audit", instead)
+        await page.reload()
+        await expect(page.locator("#away")).to_be_visible()
+        await seat.live()
+        is_away = False
+        await plant.breach()
+        await expect(page.locator("#away")).to_have_count(0)
+        await expect(page.locator("main")).to_be_visible()
