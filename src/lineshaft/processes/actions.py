@@ -133,9 +133,7 @@ class Actions:
         returns  why the payload cannot be taken; empty when it was, or with dry_run could be
         raises   ConfigError as for retry; ChangedMeanwhile where there were others
         """
-        if seen is not None:
-            await self._store.read(partial(_must_be_seen, process_id=process_id, seen=seen))
-        instance, found = await self._load(process_id, "correct", (ProcessState.PARKED,))
+        instance, found = await self._load(process_id, "correct", (ProcessState.PARKED,), seen)
         steps = {step.step: step for step in found}
         definition = self._definition(instance)
         step = steps.get(instance.at_step)
@@ -437,9 +435,11 @@ class Actions:
         return f"loaded: {', '.join(map(str, self._definitions.values())) or 'none'}"
 
     async def _load(
-        self, process_id: str, action: str, states: Sequence[ProcessState]
+        self, process_id: str, action: str, states: Sequence[ProcessState], seen: int | None = None
     ) -> tuple[Instance, list[Step]]:
         instance, steps = await self._store.read(partial(load, process_id=process_id))
+        if seen is not None:  # who did what is a better answer than the state that it came to
+            await self._store.read(partial(_must_be_seen, process_id=process_id, seen=seen))
         _check(instance, action, states)
         return instance, steps
 
