@@ -10,8 +10,9 @@ import base64
 import json
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import aiohttp
 
@@ -76,10 +77,11 @@ class Books:
             return str(receipt["number"])
 
     async def stock_on_hand(self, material: str) -> float:
-        """What lies in STO, in the material's own unit."""
+        """What lies in STO at the end of the company's day, in the material's own unit."""
         async with self._session() as erp:
             storage = await erp.one("stock.location", "code", "STO")
-            today = datetime.now(UTC).date()
+            company = (await erp.find("company.company", [], "timezone"))[0]
+            today = datetime.now(ZoneInfo(company["timezone"])).date()
             context = {
                 "locations": [storage["id"]],
                 "with_childs": True,
