@@ -103,16 +103,16 @@ def check_command(
         permission, any_plant = permission_of(route, routes)
     entry = store.access.accounts[store.account(account)]
     plants = account_told(store.access, account)["plants"] or []
-    asked_plant = plant or store.settings.plant
-    if any_plant and not plant and plants and not {ALL, asked_plant} & {*plants}:
-        asked_plant = min(plants)
+    caller = Caller(name=account, plants=frozenset(plants))
+    here = store.settings.plant
+    asked_plant = plant or (caller.plant_meant(here) if any_plant else here)
     by = [
         f"{role}: {pattern}"
         for role in entry.roles
         for pattern in store.access.role(role)
         if permission == PUBLIC or grants(frozenset({pattern}), permission)
     ]
-    sees_plant = ALL in plants or asked_plant in plants
+    sees_plant = caller.sees(asked_plant)
     decision = {
         "allowed": bool(by) and sees_plant,
         "account": account,

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from lineshaft.app.assignees import People, must_be_known
 from lineshaft.app.json_api import Decision, Seen, actor_of, body_of, limit_of, limit_parameter
-from lineshaft.core.asked_times import asked_text
+from lineshaft.core.asked_times import asked_span
 from lineshaft.core.errors import ContractViolation
 from lineshaft.core.exceptions import Chosen, ExceptionState
 from lineshaft.gateway.problems import Refusal
@@ -296,8 +296,4 @@ def _is_partly_hidden(found: Mapping[str, Any], asked: Asked) -> bool:
 
 
 def _in_utc(filters: Mapping[str, str], zone: tzinfo) -> dict[str, Any]:
-    return {
-        **filters,
-        "since": asked_text("since", filters["since"], zone),
-        "until": asked_text("until", filters["until"], zone, ends=True),
-    }
+    return {**filters, **asked_span(filters["since"], filters["until"], zone)}

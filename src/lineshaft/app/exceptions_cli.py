@@ -5,11 +5,13 @@ from __future__ import annotations
 import getpass
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import tzinfo
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
+from msgspec.structs import replace
 from rich.markup import escape
 from rich.table import Table
 
@@ -27,7 +29,7 @@ from lineshaft.app.terminal import (
     said_at,
 )
 from lineshaft.app.workbench import open_workbench
-from lineshaft.core.asked_times import asked_text
+from lineshaft.core.asked_times import asked_span
 from lineshaft.core.errors import ConfigError
 from lineshaft.core.exceptions import NOBODY, Chosen
 from lineshaft.ledger import Verdict, Workbench
@@ -73,16 +75,8 @@ def list_command(
     """What a person has to look at, the newest first."""
     path = known_settings(config)
     zone = load_settings(path)[0].zone
-    chosen = Chosen(
-        state="" if state is State.ALL else state,
-        owner=owner,
-        plant=plant,
-        kind=kind,
-        source=source,
-        assignee=assignee,
-        since=asked_text("since", since, zone),
-        until=asked_text("until", until, zone, ends=True),
-    )
+    filtered = _filtered(zone, owner, plant, kind, source, assignee, since, until)
+    chosen = replace(filtered, state="" if state is State.ALL else state)
 
     async def ask(workbench: Workbench) -> list[dict[str, Any]]:
         return await (workbench.group(chosen, by) if by else workbench.listing(chosen, limit))
@@ -286,16 +280,15 @@ def _chosen(
     if ids and any((owner, plant, kind, source, assignee, since, until)):
         raise ConfigError("filters choose among all; ids are chosen already", hint="leave one of both away")
     zone = load_settings(path)[0].zone
-    return Chosen(
-        ids=ids or (),
-        owner=owner,
-        plant=plant,
-        kind=kind,
-        source=source,
-        assignee=assignee,
-        since=asked_text("since", since, zone),
-        until=asked_text("until", until, zone, ends=True),
-    )
+    filtered = _filtered(zone, owner, plant, kind, source, assignee, since, until)
+    return replace(filtered, ids=ids or ())
+
+
+def _filtered(
+    zone: tzinfo, owner: str, plant: str, kind: str, source: str, assignee: str, since: str, until: str
+) -> Chosen:
+    chosen = Chosen(owner=owner, plant=plant, kind=kind, source=source, assignee=assignee)
+    return replace(chosen, **asked_span(since, until, zone))
 
 
 def _read(name: str) -> bytes:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from lineshaft.app.process_definitions import definitions_of
 from lineshaft.app.settings import Settings, load_settings, store_url
 from lineshaft.app.workbench import note_action
-from lineshaft.core.asked_times import asked_text
+from lineshaft.core.asked_times import asked_span
 from lineshaft.core.clock import Clock, SystemClock
 from lineshaft.ledger import OPERATOR, Audit
 from lineshaft.processes import ProcessDefinition
@@ -81,11 +81,7 @@ class Steering:
         return await self._store.read(question)
 
     def _in_utc(self, asked: Asked) -> Asked:
-        return msgspec.structs.replace(
-            asked,
-            since=asked_text("since", asked.since, self._zone),
-            until=asked_text("until", asked.until, self._zone, ends=True),
-        )
+        return msgspec.structs.replace(asked, **asked_span(asked.since, asked.until, self._zone))
 
     async def choices(self) -> dict[str, list[str]]:
         """What can be chosen from: `types` that can run here, `plants` and `owners` that there are."""

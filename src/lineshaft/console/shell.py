@@ -91,9 +91,8 @@ class Shell:
         return self.clock.now()
 
     def home(self, visit: Visit) -> str:
-        """The plant that is meant where none is named: this node's, or the first that the caller sees."""
-        here, plants = self.plant.name, visit.caller.plants
-        return here if visit.caller.sees(here) or not plants else min(plants)
+        """The plant that is meant where none is named."""
+        return visit.caller.plant_meant(self.plant.name)
 
     def may(self, visit: Visit, permission: str) -> bool:
         """A decision is taken at a node of a plant that the caller sees; at others it is not offered."""

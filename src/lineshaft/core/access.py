@@ -47,6 +47,10 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     def sees(self, plant: str) -> bool:
         return ALL in self.plants or plant in self.plants
 
+    def plant_meant(self, here: str) -> str:
+        """Where none is named and any will do: the node's; for who does not see it, the first of its own."""
+        return here if self.sees(here) or not self.plants else min(self.plants)
+
 
 LOCAL = Caller(
     name="local",

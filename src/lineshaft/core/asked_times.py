@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from lineshaft.core.clock import moment_of, rfc3339
 from lineshaft.core.errors import ContractViolation
 
-__all__ = ["UnreadableTime", "asked_text", "asked_time"]
+__all__ = ["UnreadableTime", "asked_span", "asked_text", "asked_time"]
 
 
 class UnreadableTime(ContractViolation):
@@ -39,6 +39,16 @@ def asked_text(name: str, text: str, zone: tzinfo, *, ends: bool = False) -> str
     """The same as the ledger has times, whose order is that of their texts; empty for an empty one."""
     moment = asked_time(name, text, zone, ends=ends)
     return rfc3339(moment) if moment else ""
+
+
+def asked_span(
+    since: str, until: str, zone: tzinfo, names: tuple[str, str] = ("since", "until")
+) -> dict[str, str]:
+    """`since` and `until` as the ledger has times, a day of `until` at its end. names: of the parameters"""
+    return {
+        "since": asked_text(names[0], since, zone),
+        "until": asked_text(names[1], until, zone, ends=True),
+    }
 
 
 def _day(text: str, zone: tzinfo, later: int) -> datetime | None:

@@ -48,12 +48,13 @@ class Admission:
             raise _not_permitted(caller, served.route.also)
 
     def check_plant(self, exchange: Exchange, served: Served) -> None:
-        """Where the request names none, it is the node's; for who does not see that, on a route of any
-        plant, the first of the caller's own. raises  Refusal, 403, 422"""
-        caller, named = exchange.caller, exchange.query.get("plant", "")
-        exchange.plant = named or self._plant
-        if not named and served.route.any_plant and caller.plants and not caller.sees(self._plant):
-            exchange.plant = min(caller.plants)
+        """Where the request names none, it is the node's, on a route of any plant see Caller.plant_meant.
+
+        raises  Refusal, 403, 422
+        """
+        caller, any_plant = exchange.caller, served.route.any_plant
+        meant = caller.plant_meant(self._plant) if any_plant else self._plant
+        exchange.plant = exchange.query.get("plant") or meant
         if not caller.sees(exchange.plant):
             raise Refusal(
                 HTTPStatus.FORBIDDEN,
@@ -61,7 +62,7 @@ class Admission:
                 code="plant_not_yours",
                 hint=f"plants: {', '.join(sorted(caller.plants)) or 'none'}",
             )
-        if exchange.plant != self._plant and not served.route.any_plant:
+        if exchange.plant != self._plant and not any_plant:
             raise Refusal(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
                 f"{served.route.name} is about plant {self._plant!r}, not {exchange.plant[:100]!r}",

@@ -19,7 +19,7 @@ from lineshaft.ledger.exception_rows import LIGHT, conditions, filters, reach
 from lineshaft.store import Store
 from lineshaft.store.schema import exceptions
 
-__all__ = ["ExceptionLists", "page_of"]
+__all__ = ["ExceptionLists"]
 
 _MOST_COUNTED, _MOST_LOOKED_AT = 5_000, 10_000
 _CLOSED = frozenset({ExceptionState.RESOLVED, ExceptionState.DISCARDED})
@@ -35,7 +35,16 @@ class ExceptionLists:
 
     async def page(self, chosen: Chosen, *, after: str = "", limit: int = 50) -> ExceptionPage:
         """after: `next` of the page before"""
-        return await self._store.read(lambda connection: page_of(connection, chosen, after, limit))
+        return await self._store.read(lambda connection: _page(connection, chosen, after, limit))
+
+    async def listing(self, chosen: Chosen, limit: int) -> list[dict[str, Any]]:
+        """The newest, over as many pages as it takes."""
+        rows, after = list[dict[str, Any]](), ""
+        while True:
+            page = await self.page(chosen, after=after, limit=limit - len(rows))
+            rows, after = rows + page.rows, page.next
+            if not after or len(rows) == limit:
+                return rows
 
     async def count(self, chosen: Chosen) -> int:
         asked = select(func.count()).select_from(exceptions).where(*conditions(chosen))
@@ -60,7 +69,7 @@ class ExceptionLists:
         return await self._store.read(question)
 
 
-def page_of(connection: Connection, chosen: Chosen, after: str, limit: int) -> ExceptionPage:
+def _page(connection: Connection, chosen: Chosen, after: str, limit: int) -> ExceptionPage:
     """Each state is read on its own, as the index begins with it.
 
     raises  ContractViolation for what is no place of a page

@@ -19,7 +19,7 @@ from lineshaft.ledger.audit_reads import audit_rows
 from lineshaft.ledger.corrections import Carrier, Corrections, carrier_of, what_parked, with_values
 from lineshaft.ledger.decisions import decisions, must_be_seen
 from lineshaft.ledger.exception_changes import ExceptionChanges
-from lineshaft.ledger.exception_lists import page_of
+from lineshaft.ledger.exception_lists import ExceptionLists
 from lineshaft.ledger.exception_rows import ExceptionRow, choose, groups
 from lineshaft.ledger.following import Document, Verdict
 from lineshaft.ledger.redriving import Redriving
@@ -78,6 +78,7 @@ class Workbench:
         redriving: Redriving,
     ) -> None:
         self._store = store
+        self._lists = ExceptionLists(store)
         self._changes = changes
         self._corrections = corrections
         self._processes = processes
@@ -85,16 +86,11 @@ class Workbench:
 
     async def listing(self, chosen: Chosen, limit: int) -> list[dict[str, Any]]:
         """Without payloads, the newest first."""
-        rows, after = list[dict[str, Any]](), ""
-        while True:
-            page = await self.page(chosen, after, limit - len(rows))
-            rows, after = rows + page.rows, page.next
-            if not after or len(rows) == limit:
-                return rows
+        return await self._lists.listing(chosen, limit)
 
     async def page(self, chosen: Chosen, after: str, limit: int) -> ExceptionPage:
         """after: `next` of the page before, empty for the first one"""
-        return await self._store.read(lambda connection: page_of(connection, chosen, after, limit))
+        return await self._lists.page(chosen, after=after, limit=limit)
 
     async def group(self, chosen: Chosen, by: str) -> list[dict[str, Any]]:
         return await self._store.read(lambda connection: groups(connection, chosen, by))

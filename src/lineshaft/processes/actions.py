@@ -502,10 +502,9 @@ def _check(instance: Instance, action: str, states: Sequence[ProcessState]) -> N
 
 def _must_be_seen(connection: Connection, process_id: str, seen: int, but: str = "") -> None:
     """but: the action that is being done"""
-    others = select(process_actions).where(
-        process_actions.c.process_id == process_id, process_actions.c.action_id != but
-    )
-    found = connection.execute(others.order_by(process_actions.c.at)).all()
+    row = process_actions.c
+    others = select(row.actor, row.at, row.action).where(row.process_id == process_id, row.action_id != but)
+    found = connection.execute(others.order_by(row.at)).all()
     if len(found) != seen:
         last = found[-1] if found else None
         raise ChangedMeanwhile.told(

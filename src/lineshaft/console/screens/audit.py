@@ -13,7 +13,7 @@ from starlette.responses import Response
 from lineshaft.console.moments import Moment, duration_text
 from lineshaft.console.page import Page, Visit
 from lineshaft.console.shell import Paging, Shell
-from lineshaft.core.asked_times import UnreadableTime, asked_text
+from lineshaft.core.asked_times import UnreadableTime, asked_span
 
 __all__ = ["AuditReads", "AuditScreen", "Verification", "Verifications"]
 
@@ -149,11 +149,8 @@ class AuditScreen:
         )
 
     def _asked(self, filters: Mapping[str, str]) -> dict[str, str]:
-        zone = self._shell.time.zone
-        return {name: filters[name] for name in ("actor", "action", "subject")} | {
-            "since": asked_text("from", filters["from"], zone),
-            "until": asked_text("to", filters["to"], zone, ends=True),
-        }
+        span = asked_span(filters["from"], filters["to"], self._shell.time.zone, ("from", "to"))
+        return {name: filters[name] for name in ("actor", "action", "subject")} | span
 
     async def _verified(self, visit: Visit) -> dict[str, Any]:
         last = await self._verifications.last() if self._verifications else None

@@ -15,7 +15,7 @@ from lineshaft.console.exception_words import KINDS, kind_words, state_words
 from lineshaft.console.page import Page, Visit
 from lineshaft.console.shell import Paging, Shell
 from lineshaft.console.tones import Tone, tone_of
-from lineshaft.core.asked_times import asked_text
+from lineshaft.core.asked_times import asked_span
 from lineshaft.core.errors import ContractViolation, LineshaftError
 from lineshaft.core.exceptions import (
     NOBODY,
@@ -48,6 +48,10 @@ _COLUMNS = (
 
 class ExceptionReads(Protocol):
     async def page(self, chosen: Chosen, *, after: str = "", limit: int = 50) -> ExceptionPage: ...
+
+    async def listing(self, chosen: Chosen, limit: int) -> list[dict[str, Any]]:
+        """The newest, however far back they are."""
+        ...
 
     async def count(self, chosen: Chosen) -> int: ...
 
@@ -85,7 +89,8 @@ class ExceptionsScreen:
         state = visit.asked("state") if visit.asked("state") in _STATES else str(ExceptionState.OPEN)
         asked["state"] = "" if state == ExceptionState.OPEN else state
         asked["view"] = "rows" if visit.asked("view") == "rows" or state not in _GROUPED else ""
-        if visit.seen(_GROUPED_BY) != _GROUPED_BY:  # a group would tell what its rows do not
+        hidden = _hidden(visit)
+        if hidden:  # a group would tell what its rows do not
             asked["view"] = "rows"
         chosen, fault, status = Chosen(state="", plants=visit.plants), "", HTTPStatus.OK
         facts: dict[str, Any] = {"desks": [], "rows": [], "paging_of": Paging()}
@@ -97,7 +102,7 @@ class ExceptionsScreen:
                 return await self._csv(visit, chosen)
             facts |= await (self._listed if asked["view"] else self._grouped)(visit, asked, chosen)
             counts = await self._counts(chosen, facts["total"])
-            choices = self._shown_choices(visit, await self._choices_of(visit.plants))
+            choices = _shown_choices(await self._choices_of(visit.plants), hidden)
         except ContractViolation as error:
             fault, status = str(error), HTTPStatus.BAD_REQUEST
         except LineshaftError as error:
@@ -130,28 +135,19 @@ class ExceptionsScreen:
 
     def _chosen(self, asked: Mapping[str, str], state: str, visit: Visit) -> Chosen:
         assignee = visit.caller.account if asked["assignee"] == _ME else asked["assignee"]
-        zone = self._shell.time.zone
         filters: dict[str, Any] = {
             name: asked[name] for name in ("owner", "plant", "kind", "source", "cause", "pattern")
-        }
+        } | asked_span(asked["since"], asked["until"], self._shell.time.zone)
         return Chosen(
             state="" if state == "all" else state,
             assignee=assignee,
-            since=asked_text("since", asked["since"], zone),
-            until=asked_text("until", asked["until"], zone, ends=True),
             plants=visit.plants,
             **filters,
         )
 
     async def _csv(self, visit: Visit, chosen: Chosen) -> Response:
-        rows, after = list[Mapping[str, Any]](), ""
-        while True:
-            page = await self._reads.page(chosen, after=after, limit=_MOST_EXPORTED - len(rows))
-            rows += visit.seen(page.rows)
-            after = page.next
-            if not after or len(rows) == _MOST_EXPORTED:
-                break
-        table = ([row[name] for name in _COLUMNS] for row in rows)
+        rows = await self._reads.listing(chosen, _MOST_EXPORTED)
+        table = ([row[name] for name in _COLUMNS] for row in visit.seen(rows))
         return await self._shell.csv("exceptions", _COLUMNS, table)
 
     async def _listed(self, visit: Visit, asked: Mapping[str, str], chosen: Chosen) -> dict[str, Any]:
@@ -246,11 +242,6 @@ class ExceptionsScreen:
             self._choices = recent | {plants: (now, found)}
         return found
 
-    def _shown_choices(self, visit: Visit, found: ExceptionChoices) -> ExceptionChoices:
-        hidden = {name for name, text in visit.seen(_GROUPED_BY).items() if text != _GROUPED_BY[name]}
-        changes: dict[str, list[str]] = {f"{name}s": [] for name in hidden & {"owner", "plant", "assignee"}}
-        return replace(found, **changes)
-
     def _place(self, state: str, here: str, asked: Mapping[str, str], counts: Mapping[str, int]) -> Place:
         count = counts.get(state)
         return Place(
@@ -269,6 +260,16 @@ class ExceptionsScreen:
 
 def _key(group: CauseGroup) -> str:
     return fingerprint(f"{group.owner}\n{group.pattern}".encode())[:10]
+
+
+def _hidden(visit: Visit) -> set[str]:
+    """Of what exceptions are grouped by and chosen from."""
+    return {name for name, text in visit.seen(_GROUPED_BY).items() if text != name}
+
+
+def _shown_choices(found: ExceptionChoices, hidden: set[str]) -> ExceptionChoices:
+    changes: dict[str, list[str]] = {f"{name}s": [] for name in hidden & {"owner", "plant", "assignee"}}
+    return replace(found, **changes)
 
 
 def _only(chosen: Chosen, group: CauseGroup) -> Chosen:
