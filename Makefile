@@ -23,7 +23,7 @@ demo: setup ## Play scenario S2 with a plant that looks alive, until Ctrl-C
 	@exec $(BIN)/lineshaft demo
 
 test: setup ## Run every test
-	@$(BIN)/python -m pytest -n 2 --dist worksteal
+	@sh scripts/test.sh
 
 check: setup ## Format, lint, types and import rules
 	$(BIN)/ruff format --check src estate tests scripts

@@ -6,6 +6,7 @@ from lineshaft.core.errors import BusinessFault
 from lineshaft.core.tracing import Span, taking_spans
 from lineshaft.model.condition import ThresholdExceeded
 from lineshaft.processes import Context
+from tests.waiting import until
 
 from .conftest import Build
 from .plant import Answers, booked_event, started_by
@@ -35,7 +36,7 @@ async def test_starts_and_ends_are_counted_once_those_of_children_too(house: Bui
         await here.in_state("waiting", 3)
         for name in ("x", "y"):
             await here.engine.handle(booked_event(name))
-        await here.in_state("completed", 3)
+        await until(lambda: len(meter.told) == 6)
     assert sorted(meter.told) == ["inner completed"] * 2 + ["inner started"] * 2 + [
         "test completed",
         "test started",
@@ -54,7 +55,7 @@ async def test_a_parked_process_ends_its_span_with_the_fault(house: Build, answe
     with taking_spans(taken.append):
         async with here.running():
             await here.engine.handle(started_by())
-            await here.in_state("parked")
+            await until(lambda: len(meter.told) == 2)
     assert meter.told == ["test started", "test parked"]
     spans = {each.name: each for each in taken}
     start, step, whole = spans["start test"], spans["step 0"], spans["process test"]

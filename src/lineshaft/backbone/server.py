@@ -102,7 +102,7 @@ class NatsServer:
         try:
             await stop_orphan(data_dir, data_dir / "nats.conf")
             state = load_state(data_dir)
-            taken: set[int] = set()
+            taken = {port, mqtt_port}
             state.port = choose_port(host, port, state.port, "NATS client", taken)
             taken.add(state.port)
             state.mqtt_port = choose_port(mqtt_host, mqtt_port, state.mqtt_port, "MQTT", taken)

@@ -7,6 +7,7 @@ import random
 import secrets
 import shutil
 import socket
+from collections import deque
 from collections.abc import Collection
 from pathlib import Path
 
@@ -31,6 +32,8 @@ _log = structlog.get_logger(__name__)
 _SHARE_OF_FREE_DISK = 0.6
 _LISTENED_ON = range(20_000, 32_768)  # Linux takes those of outgoing connections from above, others too
 _MOST_BYTES = 200 * 2**30
+_MOST_KEPT = 64
+_kept: deque[socket.socket] = deque()  # of the ports told last
 
 
 class ServerState(msgspec.Struct, kw_only=True):
@@ -120,11 +123,20 @@ def choose_port(host: str, wanted: int, remembered: int, purpose: str, taken: se
 
 
 def free_port(host: str = "127.0.0.1", taken: Collection[int] = ()) -> int:
-    """One that stays free while a server restarts: no outgoing connection is given it meanwhile."""
-    return next(
-        port
-        for port in random.sample(_LISTENED_ON, len(_LISTENED_ON))
-        if port not in taken and _is_free(host, port)
+    """One that stays free while a server restarts: no outgoing connection is given it meanwhile. Nor is it
+    told to those who ask next, here or in another process, before its server has come.
+
+    raises  ConfigError when none is free
+    """
+    for port in random.sample(_LISTENED_ON, len(_LISTENED_ON)):
+        if port not in taken and (kept := _keep(host, port)):
+            _kept.append(kept)
+            if len(_kept) > _MOST_KEPT:
+                _kept.popleft().close()
+            return port
+    raise ConfigError(
+        f"no port of {_LISTENED_ON[0]} to {_LISTENED_ON[-1]} is free on {host}",
+        hint="stop what listens there",
     )
 
 
@@ -141,3 +153,16 @@ def _is_free(host: str, port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def _keep(host: str, port: int) -> socket.socket | None:
+    """Bound, it is in the way of who wants the port for himself, and not of a server, which shares it."""
+    kept = socket.socket()
+    try:
+        kept.bind((host, port))
+        if os.name == "posix":
+            kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    except OSError:
+        kept.close()
+        return None
+    return kept
