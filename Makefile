@@ -52,5 +52,5 @@ screenshots: setup ## Take docs/screens anew from a plant that plays S2; needs a
 	@$(BIN)/python -m estate.screens docs/screens
 
 clean: ## Remove the environment and what tools left behind; the ERP cache stays
-	rm -rf .venv .venv-bootstrap .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	rm -rf .venv .venv-bootstrap .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -72,8 +72,8 @@ build_erp() {
     .venv/bin/python - <<'END'
 import sys
 
-from estate.cache import cache_dir
 from estate.erp.environment import ensure_environment
+from lineshaft.app.last_run import cache_dir
 from lineshaft.core.errors import LineshaftError
 
 try:

@@ -10,8 +10,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from estate.cache import cache_dir
 from estate.erp.environment import Environment, ensure_environment
+from lineshaft.backbone.server_state import free_port
+from lineshaft.app.last_run import cache_dir
 from lineshaft.core.errors import TransientFault
 
 __all__ = ["TrytonServer"]
@@ -71,7 +72,7 @@ class TrytonServer:
                 str(environment.python),
                 str(CHILD),
                 str(data_dir / "trytond.conf"),
-                str(port or 0),
+                str(port or free_port()),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
