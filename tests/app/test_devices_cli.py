@@ -99,7 +99,7 @@ def test_list_and_violations_tell_of_the_running_listener(cli: CliRunner, tmp_pa
         client.loop_start()
         try:
             sent = client.publish("plant/l2/x", b"", 1)
-            await asyncio.to_thread(sent.wait_for_publish, 20)
+            await asyncio.to_thread(sent.wait_for_publish, 60)
             listed = await asyncio.to_thread(cli.invoke, devices, ["list", "--json"])
             denied = await asyncio.to_thread(cli.invoke, devices, ["violations", "--json"])
         finally:

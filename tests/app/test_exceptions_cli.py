@@ -34,6 +34,7 @@ TAGS = (
     f"filler-01.pressure,{TOPIC},,pressure,FILLER-01,FIL-01,BAR\n"
 )
 WHY = ("--reason", "the gateway was mended")
+PATIENT = ("--wait", "120")
 
 
 @pytest.fixture
@@ -125,18 +126,19 @@ async def test_a_malformed_reading_is_mended_at_the_command_line(folder: Path) -
         groups = await told(folder, "exceptions", "list", "--by", "cause")
         assert [row["exceptions"] for row in groups] == [1]
 
-        (again,) = await told(folder, "exceptions", "redrive", one, *WHY, gives=1)
+        (again,) = await told(folder, "exceptions", "redrive", one, *PATIENT, *WHY, gives=1)
         assert again["verdict"] == "failed again"
         assert (await told(folder, "exceptions", "show", one))["count"] == 2
 
         fixed = await told(folder, "exceptions", "fix", one, "--set", "value=3.2", *WHY)
         assert (fixed["revision"], fixed["payload"]["value"]) == (1, 3.2)
+        kind = found[0]["kind"]
         (dry,) = await told(folder, "exceptions", "redrive", "--all", "--dry-run")
         assert (dry["verdict"], dry["does"]) == (
             "would be redriven",
             f"put revision 1 of the payload on {TOPIC} again",
         )
-        (done,) = await told(folder, "exceptions", "redrive", "--all", "--kind", found[0]["kind"], *WHY)
+        (done,) = await told(folder, "exceptions", "redrive", "--all", "--kind", kind, *PATIENT, *WHY)
         assert done["verdict"] == "posted"
         shown = await told(folder, "exceptions", "show", one)
         assert (shown["state"], [entry["action"] for entry in shown["history"]]) == (
@@ -176,7 +178,7 @@ async def test_an_event_is_redriven_by_http(folder: Path) -> None:
         assert (await ask(f"/{one}/fix", set=["unit=BAR"], by="anna"))[1]["code"] == "reason_missing"
         assert (await ask(f"/{one}/fix", set=["unit=BAR"], **why))[1]["revision"] == 1
         assert (await ask("/redrive", **why))[0] == 422
-        status, (done,) = await ask("/redrive", ids=[one], wait_s=20, **why)
+        status, (done,) = await ask("/redrive", ids=[one], wait_s=120, **why)
         assert (status, done["verdict"], done["detail"]) == (
             200,
             "posted",

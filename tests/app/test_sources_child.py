@@ -6,14 +6,18 @@ import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
+from nats.aio.msg import Msg
+
 from lineshaft.app.settings import TelemetrySettings
 from lineshaft.app.sources import Source
-from lineshaft.app.sources_channel import SourcesHealth
+from lineshaft.app.sources_channel import SourcesHealth, health_subject
 from lineshaft.app.sources_child import run_sources
 from lineshaft.backbone import Backbone
 from lineshaft.core.errors import ConfigError, PermanentFault
 from lineshaft.core.ports import Health, HealthState, RawSink
 from lineshaft.telemetry import Tag
+from tests.waiting import until
 
 
 class Device:
@@ -58,17 +62,22 @@ async def test_a_source_that_fails_ends_no_other_and_begins_anew(tmp_path: Path)
     heard = SourcesHealth()
     stop = asyncio.Event()
     told: dict[str, set[str]] = {device.name: set() for device in devices}
+
+    async def note(message: Msg) -> None:
+        for name, health in msgspec.json.decode(message.data, type=dict[str, Health]).items():
+            told[name].add(f"{health.state} {health.detail}")
+
+    async def run_again() -> bool:
+        states = [(await heard.of(device.name)).state for device in (buggy, refused)]
+        return buggy.made == refused.made == 2 and states == [HealthState.ACTIVE] * 2
+
     try:
         following = asyncio.create_task(heard.follow(backbone.connection, "north"))
+        await backbone.connection.subscribe(health_subject("north"), note)
         settings = TelemetrySettings(tags="tags.csv", rules="rules.yaml")
         declared = [device.declared() for device in devices]
         running = asyncio.create_task(run_sources(settings, tmp_path, declared, backbone, "north", stop))
-        async with asyncio.timeout(60):
-            while "active " not in told["buggy"] or len(told["buggy"]) < 2 or refused.made < 2:
-                await asyncio.sleep(0.1)
-                for device in devices:
-                    health = await heard.of(device.name)
-                    told[device.name].add(f"{health.state} {health.detail}")
+        await until(run_again)
         stop.set()
         await running
         following.cancel()

@@ -17,6 +17,7 @@ from lineshaft.app.event_feed import BackboneFeed
 from lineshaft.app.subscriptions import Subscriptions
 from lineshaft.app.webhook_sender import WebhookSender
 from lineshaft.backbone import Backbone
+from lineshaft.backbone.server_state import free_port
 from lineshaft.contracts.catalogue import EVENTS, THRESHOLD_EXCEEDED
 from lineshaft.core.clock import SystemClock
 from lineshaft.core.exceptions import Chosen
@@ -33,7 +34,7 @@ from tests.app.webhook_endpoint import Endpoint, Got
 from tests.gateway.events.telling import threshold_event
 from tests.ledger.exceptions_at_work import Bench
 from tests.rows import rows
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 WHY = {"by": "anna", "reason": "the portal wants to know"}
 CLOCK = SystemClock()
@@ -54,10 +55,10 @@ class Running:
     ) -> None:
         self.store = store
         self.backbone = backbone
-        self.worker = Worker(store, worker)
+        self.worker = Worker(store, worker, lease_s=600.0)  # nobody is taken for dead here
         self.book = Book(store, Audit(worker, CLOCK), CLOCK)
         self.hosts = list(hosts)
-        self.timeout_s = 5.0
+        self.timeout_s = 2 * PATIENCE_S
         self.pauses_s: tuple[float, ...] = (0.02, 0.02)
         self.ca_file = ""
         self.refused: Callable[[Subscription, Event], str] = lambda *_: ""
@@ -181,7 +182,7 @@ async def test_what_is_refused_for_good_goes_to_its_desk_and_on_by_a_person(runn
         async with running.at_work():
             a, b = await running.tell(0, 2, key="A"), await running.tell(2, 3, key="B")
             await until(lambda: _has_failed(running))
-            assert portal.ids == b
+            await until(lambda: portal.ids == b)
             assert [got.event["id"] for got in portal.got if got.event["id"] in a] == [a[0]] * 3
             (wrong,) = await rows(running.store, exceptions)
             assert (wrong["kind"], wrong["owner"], wrong["source"]) == (
@@ -270,16 +271,18 @@ async def test_retry_after_is_kept_and_redirects_are_not_followed(running: Runni
 
 
 async def test_a_dead_and_a_slow_endpoint_hold_nobody_up(running: Running) -> None:
-    async with Endpoint() as portal, Endpoint() as slow, Endpoint() as dead:
+    dead = Endpoint()
+    dead.port = free_port()  # it is away for a while: no connection may be given this one
+    async with Endpoint() as portal, Endpoint() as slow, dead:
         slow.hangs = asyncio.Event()
         await running.subscribe(portal)
         await running.subscribe(slow, "slow")
         await running.subscribe(dead, "dead")
         await dead.__aexit__()
-        running.pauses_s = (0.05,) * 1000
+        running.pauses_s = (0.05,) * 10_000
         async with running.at_work():
             told = await running.tell(0, 200)
-            await until(lambda: len(portal.taken) == 200, 15)
+            await until(lambda: len(portal.taken) == 200)
             assert slow.taken == dead.taken == []
             slow.hangs.set()
             await dead.__aenter__()
@@ -319,12 +322,12 @@ async def test_a_process_that_is_killed_in_the_middle(
                 sys.executable, "-m", "tests.app.dying_sender", store_url,
                 backbone.url, *backbone.credentials, after.hosts[0],
             )  # fmt: skip
-            await until(lambda count=at_least: len(portal.taken) >= count, 40)
+            await until(lambda count=at_least: len(portal.taken) >= count, 2 * PATIENCE_S)
             child.kill()
             await child.wait()
         assert len(portal.taken) < 300
         async with after.at_work():
-            await until(lambda: _all_delivered(after, 300))
+            await until(lambda: _all_delivered(after, 300), 2 * PATIENCE_S)
     assert list(dict.fromkeys(portal.ids)) == told
     assert len(portal.taken) <= 302
     assert len({got.webhook_id for got in portal.taken}) == 300
@@ -428,7 +431,7 @@ async def test_redriven_or_discarded_at_the_exceptions_desk(running: Running) ->
             await until(lambda: _failed(running, 2))
             first, second = [row["exception_id"] for row in await rows(running.store, exceptions)]
             portal.answer = lambda _: web.Response()
-            (told,) = await bench.work.redrive(Chosen(ids=[first]), by="anna", reason="mended")
+            (told,) = await bench.work.redrive(Chosen(ids=[first]), by="anna", reason="mended", wait_s=120)
             assert told.verdict is Verdict.POSTED
             assert await bench.work.discard(Chosen(ids=[second]), by="anna", reason="of no use") == [second]
             await until(lambda: _delivered(running, 3))

@@ -66,7 +66,7 @@ async def test_a_parked_process_goes_on_with_a_corrected_request(
         assert (shown["payload"]["reference"], shown["payload"]["amount"]) == ("r1-1", 1)
         assert (await work.fix(one, values=["amount=many"], **WHY)).findings
         assert (await work.fix(one, values=["amount=7"], **WHY)).revision == 1
-        (told,) = await work.redrive(Chosen(ids=[one]), wait_s=20, **WHY)
+        (told,) = await work.redrive(Chosen(ids=[one]), wait_s=120, **WHY)
     assert (told.verdict, told.detail) == (Verdict.POSTED, "paying pay/r1 is completed")
     assert [(posting.reference, posting.amount) for _, posting in answers.effects] == [
         ("r1-1", 7),
@@ -82,11 +82,11 @@ async def test_a_process_that_parks_again_is_the_same_exception(
     async with house.running():
         one = await parked(house, answers)
         answers.faults["books.post"] = [BusinessFault("the account is blocked", code="blocked")]
-        (told,) = await work.redrive(Chosen(), wait_s=20, **WHY)
+        (told,) = await work.redrive(Chosen(), wait_s=120, **WHY)
         assert (told.verdict, told.detail) == (Verdict.FAILED, "the account is blocked")
         (row,) = await rows(house.store, exceptions)
         assert (row["exception_id"], row["state"], row["count"]) == (one, "open", 2)
-        (told,) = await work.redrive(Chosen(), wait_s=20, **WHY)
+        (told,) = await work.redrive(Chosen(), wait_s=120, **WHY)
     assert told.verdict is Verdict.POSTED
     assert answers.references == ["r1-1", "r1-2"]
 

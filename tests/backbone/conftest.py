@@ -11,10 +11,11 @@ import pytest
 
 from lineshaft.backbone import Backbone
 from lineshaft.core.clock import SystemClock
+from lineshaft.core.ports import HealthState
 from lineshaft.core.values import Event, EventClass
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
-__all__ = ["TOPICS", "event", "kill_server", "message_count", "until"]
+__all__ = ["TOPICS", "event", "is_well", "kill_server", "message_count", "until"]
 
 TOPICS = ("plant/#", "spBv1.0/#")
 
@@ -41,8 +42,14 @@ def kill_server(backbone: Backbone) -> None:
 
 
 async def message_count(backbone: Backbone, stream: str) -> int:
-    info = await backbone.connection.api(f"STREAM.INFO.{stream}")
+    info = await backbone.connection.api(f"STREAM.INFO.{stream}", timeout_s=PATIENCE_S)
     return int(info["state"]["messages"])
+
+
+async def is_well(backbone: Backbone, saying: str = "") -> bool:
+    """False, too, where the server stalls for two seconds."""
+    health = await backbone.health()
+    return health.state is HealthState.ACTIVE and saying in health.detail
 
 
 @pytest.fixture

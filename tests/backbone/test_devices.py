@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from time import perf_counter
+from time import thread_time
 
 import pytest
 
@@ -123,6 +123,6 @@ def test_a_thousand_devices_are_read_in_no_time(tmp_path: Path) -> None:
     """A comparison of each with each would take a hundred times longer than the file."""
     entries = "".join(f"  - {{id: d{n}, password: x, publish: [plant/d{n}/#]}}\n" for n in range(1000))
     path = written(tmp_path, f"devices:\n{entries}")
-    started = perf_counter()
+    started = thread_time()
     assert len(read_devices(path)) == 1000
-    assert perf_counter() - started < 15
+    assert thread_time() - started < 15

@@ -148,23 +148,26 @@ async def test_a_full_stream_takes_nothing_until_there_is_room(tmp_path: Path, s
     backbone = await Backbone.start(
         None, tmp_path / "data", topic_filters=["plant/#"], mqtt_port=0, storage_bytes=4 * 2**20
     )
-    sink = RawSink(backbone.connection, deadline_s=0.5)
+    sink: RawSink = backbone.raw_sink()
+    impatient = RawSink(backbone.connection, deadline_s=2)
     returned: list[bytes] = []
     messages: list[tuple[str, bytes]] = []
 
     async def fill() -> None:
+        nonlocal sink
         while True:
             messages[:] = [("plant/a", b"%d" % (len(returned) + n) + bytes(1000)) for n in range(size)]
             await sink.put(messages)
             returned.extend(payload for _, payload in messages)
+            sink = impatient  # some are in the stream
 
     with pytest.raises(TransientFault, match=f"of {size} device messages, the first on plant/a"):
         await fill()
     found = [payload for _, payload in await read(backbone, len(returned))]
     assert returned
     assert found[: len(returned)] == returned
-    await sink.put(messages)
-    await sink.close()
+    await backbone.raw_sink().put(messages)
+    await impatient.close()
     await backbone.stop()
 
 

@@ -169,17 +169,25 @@ class NatsServer:
             os.kill(server, signal.SIGHUP)
             try:
                 async with asyncio.timeout(_RELOAD_S):
-                    while await config_loaded_at(self.monitor_url) == before:  # noqa: ASYNC110 - another process
+                    while not await self._has_reloaded_since(before):  # noqa: ASYNC110 - another process
                         await asyncio.sleep(_ANSWER_POLL_S)
             except TimeoutError:
                 self._plan = plan
                 write_private(plan.data_dir / "nats.conf", render(plan).encode())
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(server, signal.SIGHUP)  # had it taken them after all, without saying so
                 raise PermanentFault(
                     f"nats-server does not take {len(wanted.mqtt_users or ())} device users: "
                     f"{_last_words(plan.data_dir, '[ERR]')}",
                     hint=f"see {plan.data_dir / 'nats.log'}; it goes on with those of before",
                 ) from None
         _log.info("device users are read again", users=len(mqtt_users))
+
+    async def _has_reloaded_since(self, before: str) -> bool:
+        try:
+            return await config_loaded_at(self.monitor_url) != before
+        except TransientFault:  # too busy to say so
+            return False
 
     async def next_incidents(self) -> list[Incident]:
         """What devices did that they may not: waits for the next; each is told once.

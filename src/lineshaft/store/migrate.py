@@ -24,12 +24,15 @@ def migrate(engine: Engine) -> None:
             return
         if connection.dialect.name == "postgresql":  # two starting products must not migrate at once
             connection.execute(text("select pg_advisory_lock(4711)"))
+            # a migration that is at work on many rows is not taken for one that stalls
+            connection.execute(text("set idle_in_transaction_session_timeout = 0"))
             connection.commit()
         try:
             _upgrade(connection)
         finally:
             connection.rollback()
             if connection.dialect.name == "postgresql":
+                connection.execute(text("reset idle_in_transaction_session_timeout"))
                 connection.execute(text("select pg_advisory_unlock(4711)"))
                 connection.commit()
 

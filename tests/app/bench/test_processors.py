@@ -21,7 +21,7 @@ def burn(seconds: float) -> None:
 
 def test_what_this_process_took_is_told_per_thousand() -> None:
     usage = Usage()
-    burn(0.1)
+    burn(0.2)  # told in ticks of 10 ms
     told = usage.told(posts=50)
     assert 2.0 <= told["cpu_s_per_1000"]["lineshaft"] < 20.0
 

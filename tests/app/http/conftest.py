@@ -13,7 +13,7 @@ from tests.app.http.running import HttpNode
 @pytest.fixture(scope="package")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpNode]:
     accounts: dict[str, dict[str, Any]] = {
-        "admin": {"roles": ["administrator"], "plants": "*", "limits": {"rate_per_s": 0, "timeout_s": 2}},
+        "admin": {"roles": ["administrator"], "plants": "*", "limits": {"rate_per_s": 0, "timeout_s": 10}},
         "jo": {"kind": "person", "title": "Jo", "roles": ["engineer"], "plants": "*"},
     }
     with HttpNode(tmp_path_factory.mktemp("node"), accounts=accounts) as running:

@@ -144,7 +144,7 @@ class HttpNode:
         self._stack.push_async_callback(self.product.stop)
 
     def _write(self, urls: Mapping[str, str]) -> None:
-        quick = {"attempts": 1, "deadline_s": 5, "settle_s": 0.1}
+        quick = {"attempts": 1, "deadline_s": 30, "settle_s": 0.1}
         systems: dict[str, Any] = {
             name: {
                 "connector": "rest",

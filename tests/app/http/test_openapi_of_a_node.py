@@ -35,7 +35,7 @@ checks.positive_data_acceptance.enabled = false
 """
 
 
-@pytest.mark.timeout(300 + 60 * EXAMPLES)
+@pytest.mark.timeout(600 + 60 * EXAMPLES)
 def test_answers_are_as_the_document_says(tmp_path: Path) -> None:
     (tmp_path / "rules.toml").write_text(RULES)
     account = {"roles": ["administrator"], "plants": "*", "system": "erp", "limits": {"rate_per_s": 0}}
@@ -51,7 +51,7 @@ def test_answers_are_as_the_document_says(tmp_path: Path) -> None:
                 *("--generation-with-security-parameters", "false", "--generation-deterministic"),
                 *("--exclude-operation-id", "read_events"),  # a stream that does not end
                 *("--exclude-operation-id", "revoke_credential"),  # it would find its own, and be out
-                *("--request-timeout", "10", "--max-failures", "20", "--no-color", *more),
+                *("--request-timeout", "60", "--max-failures", "20", "--no-color", *more),
             ],
             capture_output=True,
             text=True,

@@ -16,15 +16,16 @@ import pytest
 
 from lineshaft.app.web_protocol import HEAD_S
 from tests.app.http.running import HttpNode
+from tests.waiting import PATIENCE_S
 
 HIDDEN = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 """A second request, which must not come out of the body of the first."""
 
 
-def raw(node: HttpNode, sent: bytes, *, wait_s: float = 20.0) -> bytes:
+def raw(node: HttpNode, sent: bytes) -> bytes:
     """All that comes back until the node closes the connection, which it is asked to do."""
     got = b""
-    with socket.create_connection(("127.0.0.1", node.port), timeout=wait_s) as connection:
+    with socket.create_connection(("127.0.0.1", node.port), timeout=PATIENCE_S) as connection:
         with suppress(ConnectionError):
             connection.sendall(sent)
         with suppress(ConnectionError):

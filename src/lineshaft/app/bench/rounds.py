@@ -23,17 +23,20 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 async def repeat_for(seconds: float, in_flight: int, work: Callable[[], Awaitable[None]]) -> list[float]:
-    """Keep `in_flight` pieces of work under way until the time is over; returns how long each took, in ms."""
+    """Keep `in_flight` pieces of work under way until the time is over, one each at least; returns how long
+    each took, in ms."""
     took_ms: list[float] = []
     end = time.perf_counter() + seconds
 
     async def one_after_the_other() -> None:
         begun = time.perf_counter()
-        while begun < end:
+        while True:
             await work()
             now = time.perf_counter()
             took_ms.append((now - begun) * 1000)
             begun = now
+            if begun >= end:
+                return
 
     async with asyncio.TaskGroup() as tasks:
         for _ in range(in_flight):

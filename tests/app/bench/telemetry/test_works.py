@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lineshaft.app.bench.commands import bench
+from lineshaft.app.bench.telemetry import trial
 from lineshaft.app.bench.telemetry.load import Shape
 from lineshaft.app.bench.telemetry.ours import TOPICS, our_side
 from lineshaft.app.bench.telemetry.peer import Peer
@@ -16,6 +17,7 @@ from lineshaft.app.bench.telemetry.peers import NAMES, found_peer
 from lineshaft.app.bench.telemetry.trial import Rig, rig
 from lineshaft.app.last_run import cache_dir
 from lineshaft.backbone import Backbone
+from tests.waiting import PATIENCE_S
 
 LOW = {Shape.SINGLE: 4_000, Shape.BATCHES: 100, Shape.SPARKPLUG: 100}
 FOLDERS = {"node_red": "node-red", "pathway": "pathway-0.33.0", "mq_bridge": "mq-bridge-1.2.0"}
@@ -44,8 +46,9 @@ def installed(name: str) -> Peer:
 
 @pytest.mark.parametrize("shape", list(LOW))
 async def test_our_telemetry_tells_of_exactly_the_breaches(
-    shape: Shape, place: Rig, backbone: Backbone, tmp_path: Path
+    shape: Shape, place: Rig, backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(trial, "_SILENCE_S", PATIENCE_S)
     async with our_side(backbone, tmp_path / "plant", shape) as side:
         seen = await place.trial(side, shape, LOW[shape], 2.0)
         again = await place.trial(side, shape, LOW[shape], 2.0)
@@ -58,8 +61,9 @@ async def test_our_telemetry_tells_of_exactly_the_breaches(
 @pytest.mark.parametrize("shape", [Shape.SINGLE, Shape.BATCHES])
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_peer_tells_of_exactly_the_breaches(
-    name: str, shape: Shape, place: Rig, backbone: Backbone
+    name: str, shape: Shape, place: Rig, backbone: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(trial, "_SILENCE_S", PATIENCE_S)
     peer = installed(name)
     stateful = peer.has_state(shape)
     async with peer.running(backbone, shape, stateful=stateful) as side:
