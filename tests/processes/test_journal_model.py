@@ -43,6 +43,7 @@ from lineshaft.store.schema import (
 )
 from tests.books import BOOKED, Posting
 from tests.clocks import ManualClock
+from tests.databases import patient
 from tests.examples import examples
 from tests.facts import AT
 
@@ -337,7 +338,7 @@ class Journal(RuleBasedStateMachine):
 
 @pytest.mark.hypothesis
 def test_units_in_any_order_keep_to_the_model(store_url: str) -> None:
-    engine = _engine(store_url)
+    engine = _engine(patient(store_url))
     machine = type("OnThisDatabase", (Journal,), {"engine": engine})
     try:
         machine.TestCase.settings = settings(  # type: ignore[attr-defined]

@@ -172,6 +172,7 @@ async def test_which_one_is_meant(house: Build) -> None:
         await here.engine.handle(started_by("r1"))
         await here.engine.handle(started_by("r11"))
         await here.in_state("waiting", 2)
+        await here.in_state("completed", 2)
 
     async def found(ref: str) -> str:
         return (await here.store.read(partial(find, ref=ref))).business_key
@@ -197,6 +198,7 @@ async def test_those_of_other_plants_do_not_exist(house: Build) -> None:
     async with here.running():
         await here.engine.handle(started_by("r1"))
         await here.in_state("waiting")
+        await here.in_state("completed")
     moved = update(processes).where(processes.c.type == "asking").values(plant="LYON")
     await here.store.write(lambda connection: connection.execute(moved))
 

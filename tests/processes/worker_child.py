@@ -1,7 +1,7 @@
 """One worker of several on a PostgreSQL, as a program; the books behind its door are one more table in it.
 
-It is told by lines of JSON: first `url`, `worker` and `spread_s`, the time over which instances come to be
-due, then what to `begin`. Its last line is `"Fenced"` when it was taken for dead.
+It is told by lines of JSON: first `url`, `worker`, `lease_s` and `spread_s`, the time over which instances
+come to be due, then what to `begin`. Its last line is `"Fenced"` when it was taken for dead.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _rests_and_posts(spread_s: float) -> ProcessDefinition:
 
 
 @asynccontextmanager
-async def _worker(url: str, name: str, spread_s: float) -> AsyncIterator[Engine]:
+async def _worker(url: str, name: str, spread_s: float, lease_s: float) -> AsyncIterator[Engine]:
     """raises  Fenced, in a group, when it was taken for dead"""
     clock = SystemClock()
     policy = CallPolicy(rate_per_s=10_000, concurrency=_AT_ONCE, settle_s=0.2)
@@ -108,7 +108,7 @@ async def _worker(url: str, name: str, spread_s: float) -> AsyncIterator[Engine]
             )  # a request is one message
             stack.push_async_callback(connection.close)
             connections.append(connection)
-        worker = Worker(store, name)
+        worker = Worker(store, name, lease_s=lease_s)
         await worker.join()
         definition = _rests_and_posts(spread_s)
         engine = Engine(
@@ -144,7 +144,7 @@ async def _serve() -> None:
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(asked), sys.stdin)
     me = msgspec.json.decode(await asked.readline())
     try:
-        async with _worker(me["url"], me["worker"], me["spread_s"]) as engine:
+        async with _worker(me["url"], me["worker"], me["spread_s"], me["lease_s"]) as engine:
             _say("ready")
             while line := await asked.readline():
                 begin = msgspec.json.decode(line)["begin"]

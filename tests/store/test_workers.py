@@ -21,7 +21,7 @@ from lineshaft.store import Fenced, Store, Worker
 from lineshaft.store.engine import _engine
 from lineshaft.store.schema import telemetry_state, workers
 from lineshaft.store.workers import living_workers
-from tests.databases import Postgres
+from tests.databases import Postgres, patient
 from tests.examples import examples
 from tests.rows import rows
 from tests.waiting import until
@@ -176,11 +176,12 @@ async def test_it_holds_as_long_as_it_renews(store: Store) -> None:
     first = (await rows(store, workers))[0]["expires_at"]
     running = asyncio.create_task(worker.run(take_over, lambda work: None))
 
-    async def renewed() -> bool:
-        return bool((await rows(store, workers))[0]["expires_at"] > first + _SHORT_S)
+    async def holds_anew() -> bool:
+        """Asked at the end: whoever is held up for as long as a lease has to renew it first."""
+        renewed = (await rows(store, workers))[0]["expires_at"] > first + _SHORT_S
+        return bool(renewed and worker.holds)
 
-    await until(renewed)
-    assert worker.holds
+    await until(holds_anew)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     await until(lambda: not worker.holds)
@@ -236,15 +237,14 @@ async def test_one_that_was_stopped_is_taken_over_and_writes_nothing_when_it_wak
     assert child.stdout is not None
     assert child.stdin is not None
     heir = Worker(store, "heir", lease_s=2.0)
-    await heir.join()
     taken: list[str] = []
-    running = asyncio.create_task(heir.run(take_over, taken.extend))
+    running: asyncio.Task[None] | None = None
     try:
         assert await child.stdout.readline() == b"stall\n"
         os.kill(child.pid, signal.SIGSTOP)
-        stopped_at = time.monotonic()
+        await heir.join()  # not before: on a busy machine, one would take the other for dead
+        running = asyncio.create_task(heir.run(take_over, taken.extend))
         await until(lambda: "work" in taken)
-        assert time.monotonic() - stopped_at < 30
         before = len(await written(store))
         os.kill(child.pid, signal.SIGCONT)
         child.stdin.write(b"go on\n")
@@ -253,8 +253,9 @@ async def test_one_that_was_stopped_is_taken_over_and_writes_nothing_when_it_wak
         assert len(await written(store)) == before == (20 if where == "transaction" else 21)
         assert await store.read(lambda connection: owned(connection, "heir")) == ["work"]
     finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        if running is not None:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
         if child.returncode is None:
             child.kill()
             await child.wait()
@@ -382,7 +383,7 @@ class _Sync:
 
 @pytest.mark.hypothesis
 def test_leases_keep_to_the_model(store_url: str) -> None:
-    engine = _engine(store_url)
+    engine = _engine(patient(store_url))
     machine: Any = type("OnThisDatabase", (Leases,), {"engine": engine})
     try:
         machine.TestCase.settings = settings(max_examples=examples(8), stateful_step_count=25)

@@ -95,7 +95,8 @@ async def test_the_place_of_equipment_is_what_its_master_data_said_last(plant: P
 
 async def test_nodes_say_whose_they_are_and_since_when_they_are_not_seen(store: Store) -> None:
     begun = datetime.now(UTC) - timedelta(seconds=5)
-    here, there = Worker(store, "here", plant="leipzig"), Worker(store, "there", plant="lyon")
+    here = Worker(store, "here", plant="leipzig", lease_s=3600)
+    there = Worker(store, "there", plant="lyon", lease_s=3600)
     await here.join()
     await there.join()
     await there.leave()

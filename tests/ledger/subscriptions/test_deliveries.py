@@ -109,7 +109,7 @@ async def test_one_that_waits_tells_when_it_is_due(house: House) -> None:
 
 
 async def test_each_is_held_by_one_living_worker(house: House, store: Store) -> None:
-    other = Worker(store, "w2")
+    other = Worker(store, "w2", lease_s=3600)
     await other.join()
     await house.subscribe()
     assert [each.name for each in await house.deliveries.hold()] == ["portal"]
@@ -126,7 +126,7 @@ async def test_each_is_held_by_one_living_worker(house: House, store: Store) -> 
 async def test_nothing_is_due_for_one_whose_lease_is_over(house: House, store: Store) -> None:
     to = await house.subscribe()
     told = await house.tell("A")
-    late = Worker(store, "late", lease_s=0.0)
+    late = Worker(store, "late", lease_s=-1.0)
     await late.join()
     now = house.clock.now().timestamp()
     assert await house.of(late).due(to.subscription_id, now, 10) == ([], None)
