@@ -97,17 +97,14 @@ class PlayedPlant:
 
     async def breach(self) -> None:
         """The filler's pressure rises, and falls again when the technician is done with the last order."""
-        before = await self._completed()
+        before = await self.estate.stories()
         self.estate.filler.breach()
 
         async def settled() -> bool:
-            return await self._completed() > before
+            return await self.estate.stories() > before
 
         await _until(settled)
         self.estate.filler.recover()
-
-    async def _completed(self) -> int:
-        return (await self.estate.reads.counts()).get("processes.completed", 0)
 
     def inventory(self, table: str) -> int:
         """How many effects of this kind there are in the target system."""
@@ -132,7 +129,8 @@ async def played_plant(folder: Path) -> AsyncIterator[PlayedPlant]:
         systems=LABORATORY,
         is_noted=False,
     )
-    async with estate, aiohttp.ClientSession() as http:
+    each_anew = aiohttp.TCPConnector(force_close=True)  # the product closes what is idle, maybe just now
+    async with estate, aiohttp.ClientSession(connector=each_anew) as http:
         product = estate.product
         life = PlantLife(
             host="127.0.0.1",

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from sqlalchemy import func, select
+
 from estate.erp.books import Books
 from estate.erp.server import TrytonServer
 from estate.machines.mqtt_device import FillerDevice
@@ -25,6 +27,7 @@ from estate.technician import Technician
 from lineshaft.app.last_run import note_last_run
 from lineshaft.ledger import Reads
 from lineshaft.store import Store
+from lineshaft.store.schema import processes
 
 __all__ = ["RunningEstate"]
 
@@ -156,6 +159,12 @@ class RunningEstate:
     @property
     def reads(self) -> Reads:
         return Reads(self.store)
+
+    async def stories(self) -> int:
+        """How many breaches are settled: what stops of machines begin completes besides."""
+        of_breaches = processes.c.type == "corrective_maintenance", processes.c.state == "completed"
+        asked = select(func.count()).select_from(processes).where(*of_breaches)
+        return await self.store.read(lambda connection: int(connection.execute(asked).scalar_one()))
 
     async def restart_erp(self) -> None:
         """Up again on the same data and address."""

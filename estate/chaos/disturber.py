@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -45,7 +45,7 @@ class Recovery:
 
 
 class Disturber:
-    """done: disturbances so far, by kind; a kill by what was killed."""
+    """done: disturbances so far, by kind; a kill by what was killed. rest: lets so many seconds pass"""
 
     def __init__(
         self,
@@ -54,6 +54,7 @@ class Disturber:
         postgres: PostgresServer | None,
         recovery: Recovery,
         say: Callable[[str], None],
+        rest: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.done: Counter[str] = Counter()
         self._product = product
@@ -61,6 +62,7 @@ class Disturber:
         self._postgres = postgres
         self._recovery = recovery
         self._say = say
+        self._rest = rest
         self._one_kill = asyncio.Lock()
 
     async def run(self, planned: Sequence[Disturbance]) -> None:
@@ -69,7 +71,7 @@ class Disturber:
         try:
             async with asyncio.TaskGroup() as tasks:
                 for each in planned:
-                    await asyncio.sleep(max(0.0, each.at_s - (time.monotonic() - begun)))
+                    await self._rest(max(0.0, each.at_s - (time.monotonic() - begun)))
                     self._say(f"{each.at_s:7.1f} s  {each.kind} {each.target}" + _how_long(each))
                     tasks.create_task(self._kill(each.target) if each.kind == "kill" else self._fault(each))
         finally:
@@ -92,12 +94,12 @@ class Disturber:
         self.done[fault.kind] += 1
         if fault.kind == REFUSED:
             await proxy.refuse()
-            await asyncio.sleep(fault.lasts_s)
+            await self._rest(fault.lasts_s)
             await proxy.admit()
         else:
             seconds = _RETRY_AFTER_S if fault.kind in _TIMED else None
             proxy.faults.add(fault.kind, times=fault.times, seconds=seconds)
-            await asyncio.sleep(fault.lasts_s)
+            await self._rest(fault.lasts_s)
             proxy.faults.clear()
         self._recovery.begin(fault.target, "all faults", time.monotonic())
 

@@ -11,14 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from estate.erp.environment import Environment, ensure_environment
-from lineshaft.backbone.server_state import free_port
 from lineshaft.app.last_run import cache_dir
+from lineshaft.backbone.server_state import free_port
 from lineshaft.core.errors import TransientFault
 
 __all__ = ["TrytonServer"]
 
 CHILD = Path(__file__).with_name("trytond_child.py")
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 10.0
 CONFIG = """\
 [database]
@@ -63,7 +63,7 @@ class TrytonServer:
 
         port     None for a free one
         cache    where the environment is; None for `cache_dir()`; the first build takes about 45 s
-        raises   TransientFault with the log's tail when it does not answer within a minute
+        raises   TransientFault with the log's tail when it does not answer within three minutes
         """
         environment = await asyncio.to_thread(ensure_environment, cache or cache_dir(), on_progress)
         keys = await asyncio.to_thread(_prepare, environment, data_dir)

@@ -61,12 +61,12 @@ async def _stories(estate: RunningEstate, say: Callable[[str], None]) -> None:
     while True:
         await asyncio.sleep(_QUIET_S)
         number += 1
-        done = await _completed(estate)
+        done = await estate.stories()
         estate.filler.breach()
         say(f"#{number} the filler's pressure rises beyond its limit")
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                while await _completed(estate) <= done:  # noqa: ASYNC110 - the scene runs in seconds
+                while await estate.stories() <= done:  # noqa: ASYNC110 - the scene runs in seconds
                     await asyncio.sleep(0.5)
         except TimeoutError:
             say(f"#{number} is not settled after {_PATIENCE_S:g} s: the console tells why")
@@ -75,10 +75,6 @@ async def _stories(estate: RunningEstate, say: Callable[[str], None]) -> None:
         if costs:
             last = costs[-1]
             say(f"#{number} settled; explain it: lineshaft trace {last['number']}")
-
-
-async def _completed(estate: RunningEstate) -> int:
-    return (await estate.reads.counts()).get("processes.completed", 0)
 
 
 async def _supplier(estate: RunningEstate, say: Callable[[str], None]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -109,9 +109,10 @@ async def _nats_kill(estate: RunningEstate, protocol: Protocol) -> None:
             await asyncio.sleep(_LOOK_EVERY_S)
         if not kind:
             await asyncio.sleep(0.8)
-        for child in psutil.Process(estate.product.pid).children(recursive=True):
-            if "nats-server" in Path(child.exe()).name:
-                child.kill()
+        with suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(estate.product.pid).children(recursive=True):
+                if "nats-server" in Path(child.exe()).name:
+                    child.kill()
         protocol.note(f"NATS killed {name}")
 
 

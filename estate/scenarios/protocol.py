@@ -51,7 +51,7 @@ class Protocol:
         name: str,
         look: Callable[[], Awaitable[T]],
         *,
-        within_s: float = 60.0,
+        within_s: float = 120.0,
         detail: Callable[[T], str] = lambda _: "",
     ) -> T:
         """Look until the answer is true. The target systems send no events, so they are asked again, more

@@ -234,7 +234,7 @@ async def _completed(estate: RunningEstate, protocol: Protocol) -> None:
         counts = await estate.reads.counts()
         return bool(processes) and all(p["state"] == "completed" for p in processes) and not counts["outbox"]
 
-    await protocol.until("the process has completed and its events are out", done, within_s=60)
+    await protocol.until("the process has completed and its events are out", done)
 
 
 async def _explained(variant: str, estate: RunningEstate, protocol: Protocol) -> None:

@@ -26,7 +26,7 @@ from lineshaft.core.errors import TransientFault
 __all__ = ["SystemProcess", "serve_child"]
 
 PR_SET_PDEATHSIG = 1
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 5.0
 PROJECT = Path(__file__).parents[2]
 
@@ -64,7 +64,7 @@ class SystemProcess:
         return self._process.pid if self._process else None
 
     async def start(self) -> None:
-        """raises TransientFault with what the child wrote when it does not listen within 20 s"""
+        """raises TransientFault with what the child wrote when it does not listen within two minutes"""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         log_path = self.data_dir / f"{self.module}.log"
         with log_path.open("ab") as log:

@@ -34,6 +34,7 @@ from starlette.types import Scope
 from estate.systems.database import Database, Row
 from estate.systems.faults import Fault, FaultBoard, FaultyApp
 from estate.systems.refusal import Refusal, answer_refusal
+from lineshaft.backbone.server_state import free_port
 
 __all__ = ["SimulatedSystem"]
 
@@ -99,8 +100,8 @@ class SimulatedSystem(ABC):
                 self.database.number("seeded", 1)
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.port = self.port or free_port(HOST)
         listener.bind((HOST, self.port))
-        self.port = listener.getsockname()[1]
         app = Starlette(
             routes=[*self.routes(), *self._own_routes()],
             exception_handlers={Refusal: answer_refusal},

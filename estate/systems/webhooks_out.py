@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS deliveries (delivery_no TEXT PRIMARY KEY, body TEXT, 
     due_at REAL, last_answer TEXT);
 """
 ANSWER_TIMEOUT_S = 10.0
+RAW_TIMEOUT_S = 60.0
 
 
 class WebhookTarget(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -118,7 +119,7 @@ class WebhookSender:
         target = self.target
         if target is None:
             raise RuntimeError("no webhook target is set; call aim() first")
-        timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S)
+        timeout = aiohttp.ClientTimeout(total=RAW_TIMEOUT_S)
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
             session.post(target.url, data=body, headers=_signed(target, body)) as response,

@@ -57,7 +57,6 @@ def leaves_nothing(folder: Path) -> None:
     assert left_of(folder) == []
 
 
-@pytest.mark.timeout(400)
 def test_all_of_them_on_both_databases_with_what_is_there(folder: Path, tmp_path: Path) -> None:
     without_wrk = {"PATH": str(Path(sys.executable).parent), "LINESHAFT_CACHE": str(tmp_path)}
     done = subprocess.run(
@@ -135,7 +134,6 @@ def test_a_url_that_is_none_is_refused(folder: Path) -> None:
         )
 
 
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_ended_in_the_middle_it_leaves_nothing_behind(how: signal.Signals, folder: Path) -> None:
     running = subprocess.Popen(

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from estate.browser import MISSING, chromium, open_browser
 from estate.played import PlayedPlant, played_plant
 from tests.browser.desk import Desk
+from tests.waiting import PATIENCE_S
 
 HERE = Path(__file__).parent
+expect.set_options(timeout=PATIENCE_S * 1000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -22,7 +24,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents and iscoroutinefunction(getattr(item, "function", None)):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
-            item.add_marker(pytest.mark.timeout(300))  # the first one may have to build the ERP
             if chromium() is None:
                 item.add_marker(pytest.mark.skip(reason=MISSING))
 

@@ -18,6 +18,7 @@ from playwright.async_api import (
 )
 
 from estate.people import PASSWORD
+from tests.waiting import PATIENCE_S
 
 __all__ = ["Desk", "Seat", "log_in"]
 
@@ -108,6 +109,7 @@ class Desk:
         context = await self._browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=theme, storage_state=state, **more
         )
+        context.set_default_timeout(PATIENCE_S * 1000)
         seat = Seat(context, await context.new_page(), self._url)
         try:
             yield seat

@@ -78,7 +78,7 @@ async def act(
         await why.fill(reason)
     await form.evaluate(_WATCH)
     await form.get_by_role("button", name=re.compile(f"^{press or label}")).click()
-    await page.wait_for_function("() => window.seenOfAction.said", timeout=30_000)
+    await page.wait_for_function("() => window.seenOfAction.said")
     seen = await page.evaluate("() => window.seenOfAction")
     return Answered(
         text=seen["text"],

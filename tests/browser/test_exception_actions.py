@@ -49,7 +49,7 @@ async def test_a_reading_is_corrected_tried_redriven_and_verified(desk: Desk, pl
         await page.get_by_role("button", name="Dry run").click()
         await expect(page.locator("#results")).to_contain_text("would be redriven")
         assert (await act(page, "Redrive", reason="with the right value")).good
-        await expect(page.locator("#state")).to_contain_text("resolved", timeout=30_000)
+        await expect(page.locator("#state")).to_contain_text("resolved")
     assert (await _of_kind(plant, "malformed_reading"))["state"] == "resolved"
 
 

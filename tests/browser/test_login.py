@@ -28,4 +28,4 @@ async def test_an_open_page_leads_to_the_log_in_when_the_session_is_over(desk: D
         await other.goto(f"{seat.url}/logout")
         seat.refusals = {401, 403}
         await other.get_by_role("button", name="Log out").click()
-        await expect(page).to_have_title("Log in · Leipzig · lineshaft", timeout=30_000)
+        await expect(page).to_have_title("Log in · Leipzig · lineshaft")

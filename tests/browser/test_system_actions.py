@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from playwright.async_api import expect
@@ -17,7 +17,7 @@ _BERLIN = ZoneInfo("Europe/Berlin")
 async def test_a_system_is_paused_and_called_again(desk: Desk, plant: PlayedPlant) -> None:
     async with desk.seat() as seat:
         page = await seat.open("system?name=planning")
-        until = datetime.now(_BERLIN) + timedelta(hours=2)
+        until = (datetime.now(UTC) + timedelta(hours=2)).astimezone(_BERLIN)
         told = await act(page, "Pause", {"until": f"{until:%Y-%m-%dT%H:%M}"}, reason="they change the disk")
         assert told.good, told.text
         await expect(page.locator("#calling")).to_contain_text("they change the disk")

@@ -90,7 +90,8 @@ async def serving(
         verifier=verifier,
     )
     gateway = make_gateway([*page_routes(pages), *routes], None, plant=plant.name)
-    server = uvicorn.Server(uvicorn.Config(gateway, port=0, log_level="error", lifespan="off"))
+    config = uvicorn.Config(gateway, port=0, log_level="error", lifespan="off", timeout_keep_alive=60)
+    server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn has no other sign
         await asyncio.sleep(0.005)

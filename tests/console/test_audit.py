@@ -13,7 +13,6 @@ from sqlalchemy import text
 from lineshaft.app.audit_api import audit_routes
 from lineshaft.console import Page
 from lineshaft.console.screens.audit import AuditScreen
-from lineshaft.core.clock import SystemClock
 from lineshaft.ledger import Audit, AuditEntry
 from lineshaft.ledger.audit_reads import AuditReads
 from lineshaft.ledger.audit_verifying import Verifier
@@ -131,9 +130,10 @@ async def test_fields_within_a_correction_are_hidden_too(store: Store) -> None:
 
 
 async def test_it_is_verified_on_demand(store: Store) -> None:
-    verifier = Verifier(store, Audit("hub-1", SystemClock()), SystemClock())
+    clock = ManualClock()  # what happened before midnight is told with its day
+    verifier = Verifier(store, Audit("hub-1", clock), clock)
     await append(store, entry(1), entry(2))
-    async with serving(store, verifier=verifier, routes=audit_routes(verifier)) as console:
+    async with serving(store, clock=clock, verifier=verifier, routes=audit_routes(verifier)) as console:
         assert "Nobody has verified it yet." in await console.get("/audit")
         async with console.http.post("/api/audit/verify", json={"by": "anna"}) as answer:
             assert (answer.status, (await answer.json())["found"]) == (200, 0)

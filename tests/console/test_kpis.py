@@ -16,6 +16,7 @@ from lineshaft.insight.kpis import KPIS
 from lineshaft.store import Store
 from tests.console.conftest import Console, serving
 from tests.insight.kpis.evening import AT, FILLER, Evening
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -26,7 +27,9 @@ async def evening(store: Store) -> Evening:
 
 
 @pytest.fixture
-async def kpi_console(evening: Evening) -> AsyncIterator[Console]:
+async def kpi_console(evening: Evening, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Console]:
+    """A page waits until its figures are counted, however busy this machine is."""
+    monkeypatch.setattr("lineshaft.console.screens.kpis._PATIENCE_S", PATIENCE_S)
     async with serving(evening.store, clock=evening.clock, kpis=evening.reads) as console:
         yield console
 

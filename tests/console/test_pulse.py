@@ -114,8 +114,8 @@ async def test_browsers_are_told_at_most_twice_a_second(console: Console) -> Non
             await asyncio.sleep(0.01)
 
     loop = asyncio.get_running_loop()
+    began = loop.time()  # before the first, which may be read late
     async with watching(console) as stream:
-        began = loop.time()  # before the first, which may be read late
         ringing = asyncio.create_task(ring_on())
         for _ in range(3):
             await stream.topics()

@@ -10,6 +10,7 @@ from lineshaft.console import Assets, Headline, Shell, Visit, environment
 from lineshaft.core.access import LOCAL, Caller
 from lineshaft.core.clock import SystemClock
 from lineshaft.core.errors import TransientFault
+from tests.clocks import ManualClock
 from tests.console.factory import PLANT, systems, values
 
 JO = Caller(
@@ -28,7 +29,7 @@ def shell(counted: list[frozenset[str] | None], fault: Exception | None = None) 
         return 3
 
     clock = SystemClock()
-    headline = Headline(systems, values, count, clock, PLANT.name)
+    headline = Headline(systems, values, count, ManualClock(), PLANT.name)
     return Shell(environment({"plant": PLANT, "asset": Assets().url}), PLANT, headline, clock, signed_in=True)
 
 

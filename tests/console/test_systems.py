@@ -19,8 +19,6 @@ from tests.console.factory import PLANT, Factory, systems
 from tests.console.looking import Look
 from tests.rows import rows
 
-NOW = datetime.now(UTC)
-
 
 def look(store: Store, work: AtWork | None = None) -> Look:
     clock = SystemClock()
@@ -30,7 +28,7 @@ def look(store: Store, work: AtWork | None = None) -> Look:
 
 async def calls(store: Store) -> None:
     """Twenty updates that took 10, 20, … 200 ms, one of unknown outcome and two that failed."""
-    factory = Factory(store)
+    factory, half_an_hour_ago = Factory(store), datetime.now(UTC) - timedelta(minutes=30)
 
     async def update(number: int, **how: object) -> None:
         task = TaskUpdate(
@@ -40,7 +38,7 @@ async def calls(store: Store) -> None:
             part_requirement=[],
         )
         reply = None if "state" in how else task
-        await factory.call("maintenance.update_task", task, reply, NOW - timedelta(minutes=30), "", "", **how)
+        await factory.call("maintenance.update_task", task, reply, half_an_hour_ago, "", "", **how)
 
     for number in range(1, 21):
         await update(number, took_s=number / 100)

@@ -61,7 +61,7 @@ class Systems:
     async def call(self, command: Command) -> Outcome:
         capability, method = command.operation.split(".")
         call = CallContext(
-            call_id="", operation=command.operation, idempotency_key="", deadline_s=5, headers={}
+            call_id="", operation=command.operation, idempotency_key="", deadline_s=60, headers={}
         )
         asked: Any = getattr(self._connectors[capability], method)
         return Outcome(call_id="", reply=await asked(call, command.request))
@@ -213,7 +213,7 @@ async def test_an_hour_of_the_example_plant(store: Store, mes: MesSystem, system
             states = [row["state"] for row in await rows(store, processes)]
             return len(states) == len(stops) + len(counts) and "running" not in states
 
-        await until(at_rest, timeout_s=60)
+        await until(at_rest, timeout_s=200)
 
     events = [msgspec.json.decode(row["event"], type=Event) for row in await rows(store, outbox)]
     classified = [

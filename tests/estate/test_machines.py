@@ -24,6 +24,7 @@ from estate.machines.sparkplug_filler import SparkplugFiller
 from estate.machines.stops import EXECUTE, HELD
 from estate.plant import MACHINES, REASONS, machine
 from lineshaft.backbone.server import MqttUser, NatsServer
+from lineshaft.backbone.server_state import free_port
 from lineshaft.connectors.calendar import CalendarConnector
 from lineshaft.core.ports import CallContext
 from lineshaft.core.yamlfile import YamlFile
@@ -31,6 +32,7 @@ from lineshaft.model.calendar import EquipmentPeriod
 from lineshaft.telemetry.rules.rule_set import read_rules
 from lineshaft.telemetry.sparkplug import sparkplug_b_pb2
 from lineshaft.telemetry.tags import read_tags
+from tests.waiting import PATIENCE_S
 
 LEIPZIG = Path(__file__).parents[2] / "estate/plants/leipzig"
 USER = MqttUser(username="devices", password="a secret")
@@ -55,19 +57,19 @@ class Listener:
 
     async def __aenter__(self) -> Listener:
         self._client.loop_start()
-        assert await asyncio.to_thread(self._subscribed.wait, 10)
+        assert await asyncio.to_thread(self._subscribed.wait, PATIENCE_S)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._client.disconnect()
         await asyncio.to_thread(self._client.loop_stop)
 
-    async def until(self, holds: Callable[[list[tuple[str, bytes]]], object], timeout_s: float = 60) -> None:
+    async def until(self, holds: Callable[[list[tuple[str, bytes]]], object]) -> None:
         def wait() -> bool:
             with self._changed:
-                return bool(self._changed.wait_for(lambda: holds(self.messages), timeout_s))
+                return bool(self._changed.wait_for(lambda: holds(self.messages), PATIENCE_S))
 
-        assert await asyncio.to_thread(wait), f"after {timeout_s} s: {self.messages[-5:]}"
+        assert await asyncio.to_thread(wait), f"after {PATIENCE_S:g} s: {self.messages[-5:]}"
 
     def _on_connect(self, client: mqtt.Client, *_: Any) -> None:
         client.subscribe([(topic, 1) for topic in self._topics])
@@ -158,12 +160,13 @@ async def test_every_tag_of_the_list_is_published_and_no_other(broker) -> None:
     _, port = broker
     expected = {tag.topic for tag in read_tags(LEIPZIG / "tags.csv")}
     address = {"host": "127.0.0.1", "port": port, **LOGIN, "interval_s": 0.05}
+    begun = datetime.now(UTC)
     async with Listener(port, ["plant/#"]) as listener, FillerDevice(**address), PlantLife(**address):
         await listener.until(lambda seen: {topic for topic, _ in seen} >= expected)
     assert {topic for topic, _ in listener.messages} == expected
     reading = json.loads(listener.messages[0][1])
     assert reading["quality"] == "good"
-    assert datetime.now(UTC) - datetime.fromisoformat(reading["time"]) < timedelta(seconds=30)
+    assert begun <= datetime.fromisoformat(reading["time"]) <= datetime.now(UTC)
 
 
 async def test_a_breach_and_its_duplicates(broker) -> None:
@@ -175,7 +178,7 @@ async def test_a_breach_and_its_duplicates(broker) -> None:
         filler.breach()
         await listener.until(lambda seen: max(pressures(seen)) > 4.5)
         filler.recover()
-        await listener.until(lambda seen: pressures(seen)[-1] < 3.5)
+        await listener.until(lambda seen: pressures(seen)[-1] < 3.5 and len(seen) >= 30)
     copies: dict[bytes, int] = {}
     for _, payload in listener.messages[:30]:
         copies[payload] = copies.get(payload, 0) + 1
@@ -194,6 +197,7 @@ async def test_no_reading_is_lost_while_the_broker_is_away(broker, tmp_path: Pat
                 await asyncio.sleep(0.05)
             await server.start(tmp_path / "nats", mqtt_port=port, mqtt_users=[USER])
             await listener.until(lambda seen: len(set(seen)) > made + 40)
+            await asyncio.to_thread(filler.stop, PATIENCE_S)
         assert filler.acknowledged >= filler.published
         await listener.until(lambda seen: len(set(seen)) == filler.published)
     times = [json.loads(payload)["time"] for _, payload in listener.messages]
@@ -261,11 +265,10 @@ class Gate:
         self._broker_port = broker_port
         self._server: asyncio.Server | None = None
         self._through: list[asyncio.StreamWriter] = []
-        self.port = 0
+        self.port = free_port()
 
     async def open(self) -> None:
         self._server = await asyncio.start_server(self._pass, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def shut(self) -> None:
         assert self._server is not None
@@ -296,8 +299,6 @@ def historical(seen: list[tuple[str, bytes]]) -> set[int]:
 async def test_the_sparkplug_filler_sends_history_after_an_outage(broker) -> None:
     _, port = broker
     gate = Gate(port)
-    await gate.open()
-    await gate.shut()
     filler = SparkplugFiller(host="127.0.0.1", port=gate.port, **LOGIN, interval_s=0.05)
     async with Listener(port, ["spBv1.0/#"]) as listener, filler:
         while filler.kept < 2:  # noqa: ASYNC110 - the device has no event of ours

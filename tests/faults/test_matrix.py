@@ -28,8 +28,7 @@ from tests.clocks import ManualClock
 from tests.faults.conftest import Targets
 from tests.faults.operations import EFFECTS, OPERATIONS, SYSTEM_OF, held_under
 
-# The first one may have to build the ERP.
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 BEFORE_SEND = "before_send"
 LASTING_CALLS = 2

@@ -32,7 +32,7 @@ from tests.faults.test_matrix import policy
 from tests.rows import rows
 from tests.waiting import until
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ASSET, EQUIPMENT, PART = "CAP-01", "CAPPER-01", "GREASE-FG"
 BEGINNINGS = count(1)

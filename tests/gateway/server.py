@@ -26,7 +26,8 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def serving(app: ASGIApp) -> AsyncIterator[str]:
     """Its URL."""
-    config = uvicorn.Config(app, port=0, lifespan="off", log_config=None, timeout_graceful_shutdown=1)
+    usual: dict[str, Any] = {"port": 0, "lifespan": "off", "log_config": None}
+    config = uvicorn.Config(app, timeout_keep_alive=60, timeout_graceful_shutdown=1, **usual)
     server = _Server(config)
     running = asyncio.create_task(server.serve())
     await server.listening.wait()

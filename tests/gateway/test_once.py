@@ -17,6 +17,7 @@ from lineshaft.ledger.requests import RequestClaims, RequestLog
 from lineshaft.store import Store, Worker
 from lineshaft.store.schema import api_requests, request_claims
 from tests.rows import rows
+from tests.waiting import PATIENCE_S
 
 from .asking import Accounts, Reply, ask
 
@@ -54,7 +55,15 @@ class Rules:
         return self._policy
 
 
-def gateway(store: Store, work: Work, worker: Worker | None = None, *, timeout_s: float = 30) -> Gateway:
+def gateway(
+    store: Store,
+    work: Work,
+    worker: Worker | None = None,
+    *,
+    timeout_s: float = PATIENCE_S,
+    claims: RequestClaims | None = None,
+) -> Gateway:
+    """claims: those of another gateway of the same process"""
     route = ApiRoute(
         method="POST",
         path="/api/do/{what}",
@@ -65,13 +74,12 @@ def gateway(store: Store, work: Work, worker: Worker | None = None, *, timeout_s
         request={"type": "object"},
         idempotent=True,
     )
-    clock = SystemClock()
     return make_gateway(
         [route],
         Accounts(MES, WMS),
         plant="leipzig",
         policies=Rules(timeout_s),
-        claims=RequestClaims(store, clock, worker),
+        claims=claims or RequestClaims(store, SystemClock(), worker),
         log=RequestLog(store),
     )
 
@@ -123,19 +131,20 @@ async def test_a_key_is_needed_and_belongs_to_one_request_of_one_account(store: 
 
 
 async def test_one_in_flight_is_not_begun_again_and_goes_on_without_its_client(store: Store) -> None:
-    work = Work()
+    work, claims = Work(), RequestClaims(store, SystemClock())
+    app, hasty = (gateway(store, work, timeout_s=each, claims=claims) for each in (PATIENCE_S, 0.5))
+    await do(app, {}, "before")  # there is a connection
     work.go.clear()
-    app = gateway(store, work, timeout_s=0.2)
-    slow = await do(app, {}, "k")
+    slow = await do(hasty, {}, "k")
     assert (slow.status, slow.code) == (504, "outcome_unknown")
     assert "ask again under the same key" in slow.json["detail"]
     refused = await do(app, {}, "k")
     assert (refused.status, refused.code, refused.headers["retry-after"]) == (409, "request_in_flight", "1")
     work.go.set()
-    await app.close()
+    await hasty.close()
     again = await do(app, {}, "k")
-    assert (again.status, again.json, again.headers["idempotency-replayed"]) == (201, {"number": 1}, "true")
-    assert len(work.done) == 1
+    assert (again.status, again.json, again.headers["idempotency-replayed"]) == (201, {"number": 2}, "true")
+    assert len(work.done) == 2
 
 
 async def test_many_at_once_under_one_key_have_one_effect(store: Store) -> None:
@@ -173,13 +182,13 @@ async def test_what_a_dead_worker_was_at_is_taken_over_and_what_a_living_one_is_
 ) -> None:
     work = Work()
     work.go.clear()
-    other = Worker(store, "other")
+    other = Worker(store, "other", lease_s=300)
     await other.join()
     slow = gateway(store, work, other)
     theirs = asyncio.create_task(do(slow, {}, "k"))
     await work.begun.wait()
     theirs.cancel()
-    mine = Worker(store, "mine")
+    mine = Worker(store, "mine", lease_s=300)
     await mine.join()
     (row,) = await rows(store, request_claims)
     assert row["claimed_by"].startswith("other:1:")

@@ -188,7 +188,9 @@ async def test_a_person_has_one_rate_however_often_it_logs_in() -> None:
         for number in range(3)
     ]
     policies = {each.account: AccountPolicy(rate_per_s=1, burst=2) for each in sessions}
-    app = make_gateway([route()], Accounts(*sessions), plant="leipzig", policies=Rules(**policies))
+    app = make_gateway(
+        [route()], Accounts(*sessions), plant="leipzig", policies=Rules(**policies), clock=ManualClock()
+    )
     answers = [await get(app, "/api/v1/orders/1", {"cookie": each.account}) for each in sessions]
     assert [each.status for each in answers] == [200, 200, 429]
 

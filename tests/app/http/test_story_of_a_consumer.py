@@ -100,7 +100,6 @@ def soon(holds: Callable[[], Any]) -> Any:
     raise TimeoutError
 
 
-@pytest.mark.timeout(400)
 def test_from_the_access_file_to_a_webhook(plant: HttpNode, endpoint: Endpoint) -> None:
     cloudevent = "application/cloudevents+json"
     key = plant.command("access", "keys", "create", "erp", "--title", "order feed").strip()

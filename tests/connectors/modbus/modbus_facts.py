@@ -11,6 +11,7 @@ from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
+from lineshaft.backbone.server_state import free_port
 from lineshaft.connectors.modbus.source import ModbusSource
 
 HOLDING = 3
@@ -53,7 +54,7 @@ class Plc:
         self.mute = asyncio.Event()
         self.mute.set()
         self.asked: list[tuple[int, int, int]] = []
-        self.port = 0
+        self.port = free_port()
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[Plc]:
@@ -62,7 +63,6 @@ class Plc:
         device = SimDevice(1, simdata=(bits, bits, words, words), action=self._answer)
         server = ModbusTcpServer(device, address=("127.0.0.1", self.port))
         await server.serve_forever(background=True)
-        self.port = server.transport.sockets[0].getsockname()[1]
         try:
             yield self
         finally:

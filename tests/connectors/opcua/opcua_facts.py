@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 from asyncua import Server, ua
 
+from lineshaft.backbone.server_state import free_port
 from lineshaft.connectors.opcua.source import OpcUaSource
 from lineshaft.core.errors import TransientFault
 
@@ -57,12 +58,11 @@ class Line:
         self._open: set[asyncio.StreamWriter] = set()
         self._through = asyncio.Event()
         self._through.set()
-        self.port = 0
+        self.port = free_port()
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[Line]:
         server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = server.sockets[0].getsockname()[1]
         try:
             yield self
         finally:

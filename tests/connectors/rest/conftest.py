@@ -15,9 +15,16 @@ from estate.systems.mes import MesSystem
 from estate.systems.planning import PlanningSystem
 from estate.systems.server import SimulatedSystem
 from lineshaft.connectors.rest import RestConnector
+from tests.waiting import PATIENCE_S
 
 Pair = tuple[SimulatedSystem, RestConnector]
 Connect = Callable[..., AbstractAsyncContextManager[RestConnector]]
+
+
+@pytest.fixture(autouse=True)
+def patient_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No system counts as away because this machine is busy."""
+    monkeypatch.setattr("lineshaft.connectors.rest.connector.HEALTH_DEADLINE_S", PATIENCE_S)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from lineshaft.core.quantity import Quantity
 from lineshaft.model.inventory import Reservation
 from lineshaft.model.maintenance import MaintenanceRequest, MaintenanceTrigger
 from lineshaft.model.production import CapacitySignal
+from tests.waiting import PATIENCE_S
 
 PROJECT = Path(__file__).parents[3]
 MAPPINGS = PROJECT / "estate/plants/leipzig/mappings"
@@ -32,7 +33,7 @@ def settings(name: str, url: str, **more: object) -> RestSettings:
     )
 
 
-def call(key: str = "key-1", deadline_s: float = 5.0) -> CallContext:
+def call(key: str = "key-1", deadline_s: float = PATIENCE_S) -> CallContext:
     return CallContext(
         call_id="call-1",
         operation="",

@@ -21,6 +21,7 @@ from lineshaft.connectors.rest.http1 import (
     request_head,
 )
 from tests.certificates import Authority
+from tests.waiting import until
 
 LIMIT = 1000
 DONE = b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}"
@@ -175,8 +176,7 @@ async def test_a_connection_that_was_closed_while_idle_is_not_used(wire) -> None
     served.answers = [[DONE, CLOSE]]
     await ask(connections)
     await served.closed.wait()
-    for _ in range(10):  # turns of the loop, in which the end of the connection is carried over
-        await asyncio.sleep(0)
+    await until(lambda: not any(idle.is_open for idle in connections._idle))  # the end is carried over
     served.answers = [[DONE]]
     assert (await ask(connections)).status == 201
 

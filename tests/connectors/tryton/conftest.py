@@ -13,9 +13,17 @@ from estate.erp.books import Books
 from estate.erp.server import TrytonServer
 from lineshaft.connectors.tryton import TrytonConnector, TrytonSettings
 from lineshaft.core.ports import CallContext
+from tests.waiting import PATIENCE_S
 
 Call = Callable[..., CallContext]
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.fixture(autouse=True)
+def patient_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No ERP counts as away because this machine is busy."""
+    monkeypatch.setattr("lineshaft.connectors.tryton.connector.HEALTH_DEADLINE_S", PATIENCE_S)
+    monkeypatch.setattr("lineshaft.connectors.tryton.client.CONNECT_TIMEOUT_S", PATIENCE_S)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -43,7 +51,7 @@ async def erp(server: TrytonServer) -> AsyncIterator[TrytonConnector]:
 def call() -> Call:
     """A call context with a fresh key, or with the given one."""
 
-    def make(key: str = "", deadline_s: float = 30.0) -> CallContext:
+    def make(key: str = "", deadline_s: float = PATIENCE_S) -> CallContext:
         return CallContext(
             call_id=str(uuid.uuid4()),
             operation="erp.test",

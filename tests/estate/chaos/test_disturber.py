@@ -14,20 +14,27 @@ from estate.chaos.proxy import FaultProxy
 from estate.chaos.schedule import FAULTS, REFUSED, Disturbance
 from estate.product import Product
 from estate.systems.mes import MesSystem
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 SITUATION = "/mes/machines/FILLER-01/situation"
 
 
 class Scene:
+    """over: until then a disturbance lasts"""
+
     def __init__(self, product: Product, proxy: FaultProxy, recovery: Recovery) -> None:
         self.proxy, self.recovery = proxy, recovery
+        self.over = asyncio.Event()
         self.said: list[str] = []
-        self.disturber = Disturber(product, {"mes": proxy}, None, recovery, self.said.append)
+        self.disturber = Disturber(product, {"mes": proxy}, None, recovery, self.said.append, self._rest)
 
-    async def status(self) -> int | None:
+    async def _rest(self, seconds: float) -> None:
+        if seconds:
+            await self.over.wait()
+
+    async def status(self, within_s: float = PATIENCE_S) -> int | None:
         """None for a broken connection."""
-        timeout = aiohttp.ClientTimeout(total=0.2)
+        timeout = aiohttp.ClientTimeout(total=within_s)
         try:
             async with (
                 aiohttp.ClientSession(self.proxy.url, timeout=timeout) as session,
@@ -54,8 +61,9 @@ async def test_a_lasting_fault_hits_until_it_is_lifted(kind: str, scene: Scene) 
     planned = [Disturbance(at_s=0, kind=kind, target="mes", lasts_s=0.6)]
     running = asyncio.create_task(scene.disturber.run(planned))
     await until(lambda: scene.disturber.done[kind] == 1)
-    assert await scene.status() != 200
-    assert await scene.status() != 200
+    assert await scene.status(within_s=0.2) != 200
+    assert await scene.status(within_s=0.2) != 200
+    scene.over.set()
     await running
     assert await scene.status() == 200
     assert scene.disturber.done == {kind: 1}
@@ -69,6 +77,7 @@ async def test_a_fault_for_some_requests_spares_the_next(scene: Scene) -> None:
     running = asyncio.create_task(scene.disturber.run(planned))
     await until(lambda: scene.disturber.done["http_500"] == 1)
     assert [await scene.status(), await scene.status()] == [500, 200]
+    scene.over.set()
     await running
 
 

@@ -13,8 +13,6 @@ from estate.chaos.run import ChaosRun, checked_plan, run_chaos
 from lineshaft.app.scenarios import ChaosPlan
 from lineshaft.core.errors import ConfigError
 
-pytestmark = pytest.mark.timeout(600)  # the first one may have to build the ERP
-
 PLAN = ChaosPlan(seconds=8, seed=3, instances=6, kills=["node", "nats"])
 
 

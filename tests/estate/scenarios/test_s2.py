@@ -7,8 +7,6 @@ import pytest
 from estate.running import RunningEstate
 from estate.scenarios.s2 import SCENARIO
 
-pytestmark = pytest.mark.timeout(600)  # the first one may have to build the ERP
-
 
 @pytest.mark.parametrize("variant", SCENARIO.variants)
 async def test_single_effects_on_sqlite(variant: str) -> None:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from estate.scenarios.s2 import SCENARIO
 from tests.databases import Postgres
-
-pytestmark = pytest.mark.timeout(600)
 
 
 async def test_single_effects_on_postgresql(postgres: Postgres) -> None:

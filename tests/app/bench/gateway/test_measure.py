@@ -24,7 +24,6 @@ def _wrk() -> None:
 
 
 @pytest.mark.usefixtures("_wrk")
-@pytest.mark.timeout(300)
 def test_governed_beside_bare(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure, "ROUNDS", 1)
     monkeypatch.setattr(measure, "pypi_installed", lambda *_: None)
