@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-from opentelemetry.sdk.resources import Resource
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
@@ -19,7 +18,6 @@ from lineshaft.app.metric_readings import Readings
 from lineshaft.app.metric_samples import Sampler
 from lineshaft.app.metrics import MeteredCalls, Metrics
 from lineshaft.app.monitor import Monitor
-from lineshaft.app.otlp import OtlpExport
 from lineshaft.app.plant_data import PlantData
 from lineshaft.app.readiness import Readiness, health_routes
 from lineshaft.app.service_levels import levels_of
@@ -100,6 +98,11 @@ class Observability:
         if not settings.otlp:
             yield
             return
+        # A tenth of what a node loads, for those who have a collector.
+        from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
+
+        from lineshaft.app.otlp import OtlpExport  # noqa: PLC0415
+
         resource = Resource.create(
             {
                 "service.name": "lineshaft",
