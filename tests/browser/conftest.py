@@ -20,7 +20,11 @@ expect.set_options(timeout=PATIENCE_S * 1000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All on one loop, in which the plant's simulated systems live, too; skipped without a browser."""
+    """All on one loop, in which the plant's simulated systems live, too; skipped without a browser.
+
+    They come first: whoever begins with them has all of them, and others need no plant of their own.
+    """
+    items.sort(key=lambda item: HERE not in item.path.parents)
     for item in items:
         if HERE in item.path.parents and iscoroutinefunction(getattr(item, "function", None)):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)

@@ -115,7 +115,7 @@ async def test_signals_are_taken_in_order_and_once_each(desk: Desk) -> None:
             await desk.deliver(f"e{number}", data=f"{number}", at=f"{number}")
     for number in range(3):
         assert not await desk.suspend(waiting(f"{number}"))
-    assert [step.output for step in (await desk.load())[1]] == ["0", "1", "2"]
+    assert {step.step: step.output for step in (await desk.load())[1]} == {"0": "0", "1": "1", "2": "2"}
     assert await desk.suspend(waiting("3"))
 
 
