@@ -197,6 +197,7 @@ async def test_courses_show_what_happened_in_each_minute_with_the_sums_as_text(t
     for number in range(5):
         await tower.event(number, "hamburg", 90)
     await tower.event(9, "hamburg", 10_000)
+    await tower.event(10, "hamburg", 8 * 86_400)  # the course of a new plant would be shorter
     await tower.count()
     flow = part(await tower.get(), "flow")
     told = [json.loads(html.unescape(found)) for found in re.findall(r"data-series='([^']+)'", flow)]

@@ -146,6 +146,27 @@ async def test_the_state_of_a_cell_is_honest(plant: Plant) -> None:
     assert states["production"] is CellState.DEGRADED
 
 
+async def test_the_course_begins_with_the_first_that_happened_and_ten_minutes_ago_at_the_latest(
+    plant: Plant,
+) -> None:
+    rollups = Rollups(plant.store, LEVELS, plant.clock)
+    now = int(plant.clock.now().timestamp())
+
+    async def begins() -> int | None:
+        await rollups.look()
+        while await rollups.look_back():
+            pass
+        return (await plant.overview.standing(None)).begins
+
+    assert await begins() == 0  # all is known, and there was nothing
+    await plant.put(events, event(1, 20))
+    assert await begins() == now - 600
+    for _ in range(60):
+        plant.clock.advance(60)
+        await rollups.look()
+    assert await begins() == (now - 20) // 60 * 60
+
+
 async def test_the_backlog_is_counted_by_plant_and_who_sees_one_plant_sees_no_other(plant: Plant) -> None:
     await plant.put(events, event(1, 20, plant="leipzig"), event(2, 20))
     await Rollups(plant.store, LEVELS, plant.clock).look()

@@ -95,7 +95,8 @@ class Recent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """begins      epoch seconds from which, without a gap to now, it is known what happened; None: not yet
+    """begins      epoch seconds from which, without a gap to now, it is known what happened; not long before
+                the first of it. None: not yet
     late        the most first
     outbox      events that the backbone does not have yet; None for who sees only some plants
     outbox_oldest  RFC 3339, empty: none

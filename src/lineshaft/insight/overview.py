@@ -22,7 +22,7 @@ from lineshaft.insight.overview_work import (
     open_processes,
     overdue_events,
 )
-from lineshaft.insight.rollups import HOUR, MINUTE, marks
+from lineshaft.insight.rollups import HOUR, MINUTE, first_activity, marks
 from lineshaft.insight.rollups_reads import FAILED, flows, known_plants, of_plants, percentile
 from lineshaft.insight.service_levels import CALL, EVENT, ServiceLevels
 from lineshaft.store import Store
@@ -34,6 +34,7 @@ _LATELY_S = 900
 _LAG_S = 300
 _MOST_COUNTED = 10_000
 _BEHIND_S = 180
+_SHORTEST_S = 600
 Plants = Collection[str] | None
 
 
@@ -92,7 +93,7 @@ class Overview:
         waiting, oldest = _outbox(connection) if plants is None else (None, "")
         is_known = "to" in known and known["to"] >= now - _BEHIND_S
         return Standing(
-            begins=known["from"] if is_known else None,
+            begins=_begins(connection, known["from"], int(now)) if is_known else None,
             plants=sorted(name for name in names if name and (plants is None or name in plants)),
             late=late,
             work=[*processes, *calls],
@@ -119,6 +120,12 @@ class Overview:
         for plant, domain in sorted(counts.places, key=lambda here: order.get(here[1], len(order))):
             found[plant].append(counts.cell(plant, domain, is_known=standing.begins is not None))
         return found
+
+
+def _begins(connection: Connection, known_from: int, now: int) -> int:
+    """The course of a new plant is its own, ten minutes at least, not the empty hours before it."""
+    first = first_activity(connection)
+    return known_from if first is None else max(known_from, min(first, now - _SHORTEST_S))
 
 
 class _Counts:

@@ -19,7 +19,7 @@ from lineshaft.store import Store
 from lineshaft.store.schema import LATENCY_COLUMNS, activity, activity_marks
 from lineshaft.store.statements import insert_all, put
 
-__all__ = ["HOUR", "MINUTE", "Rollups", "marks"]
+__all__ = ["HOUR", "MINUTE", "Rollups", "first_activity", "marks"]
 
 MINUTE, HOUR = 60, 3600
 _AT_ONCE = 1_000
@@ -136,6 +136,12 @@ def _replace(connection: Connection, *, span: int, found: dict[int, list[Row]]) 
 
 def _forget(connection: Connection, *, span: int, at: int) -> None:
     connection.execute(delete(activity).where(activity.c.span == span, activity.c.at == at))
+
+
+def first_activity(connection: Connection) -> int | None:
+    """The oldest minute or hour in which anything happened; None: nothing has yet."""
+    found = [_oldest(connection, span=span) for span in (HOUR, MINUTE)]
+    return min((at for at in found if at is not None), default=None)
 
 
 def _oldest(connection: Connection, *, span: int) -> int | None:

@@ -10,6 +10,9 @@
   const figure = (value, unit) =>
     value == null ? "–" : `${Number(value.toPrecision(4)).toLocaleString("en-GB")}${unit ? ` ${unit}` : ""}`;
 
+  // What has nothing beside it is no part of a line.
+  const alone = (y) => [...y.keys()].filter((at) => y[at] != null && y[at - 1] == null && y[at + 1] == null);
+
   function draw(place) {
     const told = JSON.parse(place.dataset.series);
     drawn.get(place)?.destroy();
@@ -22,6 +25,7 @@
       drawn.set(place, null);
       return;
     }
+    const few = told.x.length < 40;
     const short = told.unit?.length <= 4 ? told.unit : ""; // fits beside each figure of the axis
     const axis = { stroke: css("--muted"), grid: { stroke: css("--faint"), width: 1 }, ticks: { show: false }, font: "11px sans-serif" };
     const limits = (told.limits || []).map((limit) => ({ ...limit, tone: limit.tone || "warn", limit: true, y: told.x.map(() => limit.y) }));
@@ -49,7 +53,7 @@
               dash: line.limit || line.dash ? [5, 4] : undefined,
               fill: line.fill ? `color-mix(in srgb, ${colour} 18%, transparent)` : line.bars ? colour : undefined,
               paths: line.bars ? uPlot.paths.bars({ size: [0.8, 60] }) : undefined,
-              points: { show: told.x.length < 40 && !line.limit && !line.bars },
+              points: line.limit || line.bars ? { show: false } : { show: few, filter: () => (few ? null : alone(line.y)) },
               value: (_, value) => figure(value, told.unit),
             };
           }),
