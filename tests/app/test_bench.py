@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from lineshaft.app.bench.commands import bench
 from lineshaft.core.errors import ConfigError
 from tests.databases import Postgres
-from tests.waiting import PATIENCE_S
+from tests.waiting import soon
 
 WAITING_FIGURES = {"instances", "rss_mb", "core_percent", "wake_p50_ms", "wake_p99_ms"}
 PROCESS_FIGURES = {"wf_s", "dbos_wf_s", "ratio", "p50_ms", "p99_ms"}
@@ -51,10 +51,7 @@ def left_of(folder: Path) -> list[str]:
 
 def leaves_nothing(folder: Path) -> None:
     """Processes end with the bench that started them, and may take a moment after it."""
-    give_up_at = time.monotonic() + PATIENCE_S
-    while left_of(folder) and time.monotonic() < give_up_at:
-        time.sleep(0.05)
-    assert left_of(folder) == []
+    soon(lambda: not left_of(folder), lambda: f"{left_of(folder)} is left")
 
 
 def test_all_of_them_on_both_databases_with_what_is_there(folder: Path, tmp_path: Path) -> None:

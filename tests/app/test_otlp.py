@@ -7,7 +7,6 @@ from contextlib import suppress
 
 import pytest
 import structlog
-from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as Sent
 from opentelemetry.sdk.resources import Resource
 
@@ -17,7 +16,7 @@ from lineshaft.core.clock import SystemClock
 from lineshaft.core.errors import BusinessFault, ConfigError
 from lineshaft.core.tracing import SpanKind, span, taking_spans
 from tests.app.collector import Collector, collecting
-from tests.waiting import PATIENCE_S
+from tests.waiting import PATIENCE_S, soon
 
 RESOURCE = Resource({"service.name": "lineshaft", "lineshaft.plant": "leipzig"})
 
@@ -32,20 +31,9 @@ def outcomes(export: OtlpExport) -> dict[str, float]:
     }
 
 
-def soon(collector: Collector, spans: int) -> list[Sent]:
-    until = time.monotonic() + PATIENCE_S
-    while len(collector.spans) < spans:
-        assert time.monotonic() < until, f"{len(collector.spans)} of {spans} spans came"
-        time.sleep(0.01)
+def came(collector: Collector, spans: int) -> list[Sent]:
+    soon(lambda: len(collector.spans) >= spans, lambda: f"{len(collector.spans)} of {spans} spans came")
     return collector.spans
-
-
-def wait_for_metric(collector: Collector, name: str) -> Metric:
-    until = time.monotonic() + PATIENCE_S
-    while name not in collector.metrics:
-        assert time.monotonic() < until, f"{name} did not come"
-        time.sleep(0.01)
-    return collector.metrics[name]
 
 
 def test_spans_arrive_with_their_trace_and_parents() -> None:
@@ -59,7 +47,7 @@ def test_spans_arrive_with_their_trace_and_parents() -> None:
             span("erp post", kind=SpanKind.CLIENT),
         ):
             raise BusinessFault("closed", code="closed_period")
-        request, call = soon(collector, 2)
+        request, call = came(collector, 2)
         export.stop()
     assert (call.name, call.trace_id.hex(), call.span_id.hex()) == ("call erp.post", *outer.split("-")[1:3])
     assert (request.trace_id, request.parent_span_id) == (call.trace_id, call.span_id)
@@ -77,8 +65,8 @@ def test_metrics_arrive_with_their_labels_and_buckets(monkeypatch: pytest.Monkey
     with collecting() as collector:
         export = export_to(collector.url, told)
         export.start()
-        calls = wait_for_metric(collector, "lineshaft_calls")
-        took = wait_for_metric(collector, "lineshaft_call_duration_seconds")
+        calls = soon(lambda: collector.metrics.get("lineshaft_calls"))
+        took = soon(lambda: collector.metrics.get("lineshaft_call_duration_seconds"))
         export.stop()
     counted = calls.sum
     labels = {each.key: each.value.string_value for each in counted.data_points[0].attributes}
@@ -159,7 +147,7 @@ def test_a_share_of_traces_is_sent_whole(monkeypatch: pytest.MonkeyPatch) -> Non
                 with span("outer", parent), span("inner"):
                     pass
         export.start()
-        soon(collector, 2)
+        came(collector, 2)
         export.stop()
     assert {each.trace_id.hex() for each in collector.spans} == {low.split("-")[1]}
     assert len(collector.spans) == 2

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from statistics import median
 
 from playwright.async_api import Route, expect
 
 from estate.played import PlayedPlant
 from tests.browser.desk import Desk
-from tests.browser.hands import act
+from tests.browser.hands import Answered, act
 
 _SAME_PAGE = "() => { window.sameAsBefore = true; }"
 _FEEDBACK_MS, _RESULT_MS, _ROUNDS = 100, 500, 3
@@ -38,15 +39,19 @@ async def test_an_action_is_answered_at_once(desk: Desk, plant: PlayedPlant) -> 
             answers = [
                 await act(page, "Correct", {"value": value}, reason="", press="Check") for _ in range(5)
             ]
-            feedback = median(answer.feedback_ms for answer in answers)
-            result = median(answer.result_ms for answer in answers)
-            patience = 1 + os.getloadavg()[0] / (os.cpu_count() or 1)
-            print(f"feedback after {feedback:.1f} ms, result after {result:.0f} ms")
-            if feedback < _FEEDBACK_MS * patience and result < _RESULT_MS * patience:
+            if _came_at_once(answers):
                 break
-        else:
-            raise AssertionError("an action is not answered at once")
-        assert (await act(page, "Retry", reason="is it there now?")).good
+        answers.append(await act(page, "Retry", reason="is it there now?"))
+    assert answers[-1].good
+    assert _came_at_once(answers)
+
+
+def _came_at_once(answers: Sequence[Answered]) -> bool:
+    feedback = median(answer.feedback_ms for answer in answers)
+    result = median(answer.result_ms for answer in answers)
+    patience = 1 + os.getloadavg()[0] / (os.cpu_count() or 1)
+    print(f"feedback after {feedback:.1f} ms, result after {result:.0f} ms")
+    return feedback < _FEEDBACK_MS * patience and result < _RESULT_MS * patience
 
 
 async def test_a_page_that_could_not_be_shown_comes_by_itself(desk: Desk, plant: PlayedPlant) -> None:

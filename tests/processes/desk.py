@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -118,20 +119,22 @@ def at_once(store: Store, first: Callable[[Connection], A], second: Callable[[Co
     """The second unit comes while the first has done its work and is not committed: it sees or waits."""
     writing = store._engine.execution_options(writes=True)
     came = threading.Event()
-    is_postgresql = store.dialect == "postgresql"
+
+    @contextmanager
+    def unit() -> Iterator[Connection]:
+        with writing.begin() as connection:
+            if store.dialect == "postgresql":  # held up for however long: nobody begins anew, as a store does
+                connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+            yield connection
 
     def beside() -> B:
-        with writing.begin() as connection:
-            if is_postgresql:
-                connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+        with unit() as connection:
             done = second(connection)
         came.set()
         return done
 
     with ThreadPoolExecutor(1) as pool:
-        with writing.begin() as connection:
-            if is_postgresql:  # however long we are held up: there is nobody to begin anew, as a store does
-                connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+        with unit() as connection:
             one = first(connection)
             other = pool.submit(beside)
             came.wait(0.3)  # when it is held up until our commit, nothing tells

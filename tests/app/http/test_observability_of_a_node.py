@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -24,7 +23,7 @@ from lineshaft.store.schema import api_requests
 from tests.app.collector import Collector, collecting
 from tests.app.http.running import HttpNode
 from tests.app.queries import alert_queries, dashboard_queries, is_balanced, names_in, served_names
-from tests.waiting import PATIENCE_S
+from tests.waiting import PATIENCE_S, soon
 
 FILES = Path(__file__).parents[3] / "estate" / "plants" / "leipzig"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -66,14 +65,6 @@ def started(node: HttpNode) -> None:
     )
     with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
         assert answer.status == 202, answer.read()
-
-
-def soon(holds: Callable[[], Any], why: Callable[[], str] = str) -> Any:
-    until = time.monotonic() + PATIENCE_S
-    while not (found := holds()):
-        assert time.monotonic() < until, why()
-        time.sleep(0.05)
-    return found
 
 
 def test_one_trace_from_the_caller_to_the_requests_that_systems_get(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from lineshaft.contracts.catalogue import EVENTS
 from lineshaft.contracts.examples import example
 from tests.app.http.running import HttpNode
 from tests.app.webhook_endpoint import Endpoint
-from tests.waiting import PATIENCE_S
+from tests.waiting import PATIENCE_S, soon
 
 ROLES = {
     "erp_feed": {"may": ["publish:production.*", "publish:inventory.*"]},
@@ -88,16 +87,6 @@ def curl(
 def event(kind: str, id: str, data: Any, system: str = "erp") -> dict[str, Any]:
     source = f"/northspring/leipzig/{system}"
     return {"specversion": "1.0", "id": id, "source": source, "type": kind, "data": data}
-
-
-def soon(holds: Callable[[], Any]) -> Any:
-    """What it gives once that is something."""
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        if found := holds():
-            return found
-        time.sleep(0.1)
-    raise TimeoutError
 
 
 def test_from_the_access_file_to_a_webhook(plant: HttpNode, endpoint: Endpoint) -> None:
